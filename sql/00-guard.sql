@@ -1,0 +1,24 @@
+\echo Use "CREATE EXTENSION crm" to load this file. \quit
+
+/*
+ * A schema that was there before the extension belongs to whoever made it, and
+ * its owner could replace what we put into it.  Refuse one whose owner is
+ * neither a superuser nor the role that creates the extension.
+ */
+DO $$
+DECLARE
+    schema_owner oid;
+    extension_owner oid;
+BEGIN
+    SELECT nspowner INTO schema_owner
+    FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'crm';
+    SELECT extowner INTO extension_owner
+    FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'crm';
+    IF schema_owner OPERATOR(pg_catalog.<>) extension_owner
+       AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) schema_owner) THEN
+        RAISE EXCEPTION 'schema "crm" belongs to another role, "%"', pg_catalog.pg_get_userbyid(schema_owner)
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'Drop the schema, or give it to the role that creates the extension: ALTER SCHEMA crm OWNER TO ...';
+    END IF;
+END
+$$;

@@ -1,0 +1,61 @@
+/*
+ * crm.c
+ *		Module entry: magic block and settings.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "crm.h"
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "crm", .version = CRM_VERSION);
+#else
+PG_MODULE_MAGIC;
+#endif
+
+char	   *crm_default_region = NULL;
+
+/* A region is empty or two upper-case letters; which ones exist is data. */
+static bool
+check_default_region(char **newval, void **extra, GucSource source)
+{
+	const char *region = *newval;
+
+	if (region[0] == '\0' ||
+		(isupper((unsigned char) region[0]) &&
+		 isupper((unsigned char) region[1]) && region[2] == '\0'))
+		return true;
+	GUC_check_errdetail("A region is two upper-case letters of ISO 3166-1, such as RU or DE, or empty.");
+	return false;
+}
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("crm.default_region",
+							   "Region of phone numbers that are written without a country code.",
+							   "Two letters of ISO 3166-1 (RU, DE, US ...); empty means that such numbers are refused.",
+							   &crm_default_region,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   check_default_region,
+							   NULL,
+							   NULL);
+	MarkGUCPrefixReserved("crm");
+}
+
+PG_FUNCTION_INFO_V1(crm_code_version);
+
+/* The version of the loaded module. */
+Datum
+crm_code_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(CRM_VERSION));
+}

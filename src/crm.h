@@ -1,0 +1,46 @@
+/*
+ * crm.h
+ *		What every room of the module shares: limits, settings, and the only
+ *		place where server versions are told apart.
+ *
+ * Include after postgres.h.  The pure cores (files that include neither
+ * postgres.h nor this header) can be linked into a fuzzer or a unit test.
+ */
+#ifndef CRM_H
+#define CRM_H
+
+#include "fmgr.h"
+#include "nodes/nodes.h"
+
+#if PG_VERSION_NUM < 150000
+#error "crm needs PostgreSQL 15 or newer"
+#endif
+
+/*
+ * Soft errors came with PostgreSQL 16: an input function called with an
+ * ErrorSaveContext reports through it and returns.  Before, an error is an
+ * error.  crm_escontext() is what an input function hands to its checker.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define crm_escontext(fcinfo) ((fcinfo)->context)
+#else
+#define crm_escontext(fcinfo) ((Node *) NULL)
+#define errsave(context, ...) \
+	do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
+#define ereturn(context, dummy_value, ...) \
+	do { errsave(context, __VA_ARGS__); return dummy_value; } while (0)
+#define SOFT_ERROR_OCCURRED(escontext) ((void) (escontext), false)
+#endif
+
+#ifndef palloc_array
+#define palloc_array(type, count) ((type *) palloc(mul_size(sizeof(type), (count))))
+#endif
+
+/* Longest text that any of our value types reads, in bytes. */
+#define CRM_MAX_INPUT 1024
+
+/* crm.default_region: region of phone numbers written without country code. */
+extern char *crm_default_region;
+
+#endif							/* CRM_H */
