@@ -18,6 +18,7 @@ PG_MODULE_MAGIC;
 #endif
 
 char	   *crm_default_region = NULL;
+char	   *crm_actor = NULL;
 
 /* A region is empty or two upper-case letters; which ones exist is data. */
 static bool
@@ -46,6 +47,16 @@ _PG_init(void)
 							   PGC_USERSET,
 							   0,
 							   check_default_region,
+							   NULL,
+							   NULL);
+	DefineCustomStringVariable("crm.actor",
+							   "The person on whose behalf the session acts, for the history.",
+							   "An application that shares one database role among its users sets it at the start of each transaction; empty means the session's role.",
+							   &crm_actor,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
 							   NULL,
 							   NULL);
 	MarkGUCPrefixReserved("crm");

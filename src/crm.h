@@ -43,4 +43,7 @@
 /* crm.default_region: region of phone numbers written without country code. */
 extern char *crm_default_region;
 
+/* crm.actor: the person behind the session, as the application knows them. */
+extern char *crm_actor;
+
 #endif							/* CRM_H */

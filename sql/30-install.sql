@@ -1,0 +1,348 @@
+/* ------------------------------------------------------------------
+ * Life cycle: crm.install(), crm.status(), crm.upgrade(), crm.uninstall().
+ *
+ * The extension owns code; these functions make, mend, migrate and remove the
+ * tables, which are ordinary objects of the role that calls them.
+ * ------------------------------------------------------------------ */
+
+CREATE FUNCTION crm.schema_statements(source text,
+    OUT "position" integer, OUT statement text, OUT kind text, OUT name text, OUT relation text,
+    OUT columns text[], OUT definitions text[], OUT comments text[])
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 100 AS 'MODULE_PATHNAME', 'crm_schema_statements';
+COMMENT ON FUNCTION crm.schema_statements(text) IS 'Splits SQL text into its statements with the server''s parser and says what each makes: kind (table, index, view, trigger, sequence, function, policy, seed, alter, comment, other), its name and table, and for a table or view its columns with their definitions and the "-- comment" behind each. Errors: 42601 when the text is not SQL.';
+
+CREATE FUNCTION crm.in_extension_script() RETURNS boolean
+LANGUAGE c STABLE PARALLEL RESTRICTED COST 1 AS 'MODULE_PATHNAME', 'crm_in_extension_script';
+COMMENT ON FUNCTION crm.in_extension_script() IS 'Whether an extension script is running in this session; tables made then would become members of that extension.';
+
+CREATE FUNCTION crm.guard_drop() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'crm_guard_drop';
+COMMENT ON FUNCTION crm.guard_drop() IS 'Refuses DROP EXTENSION crm (2BP01) while the tables are installed, with the hint to call crm.uninstall(); with CASCADE it lets it pass.';
+
+CREATE EVENT TRIGGER crm_guard_drop ON ddl_command_start
+    WHEN TAG IN ('DROP EXTENSION') EXECUTE FUNCTION crm.guard_drop();
+COMMENT ON EVENT TRIGGER crm_guard_drop IS 'Gives DROP EXTENSION crm a helpful refusal while the tables are installed.';
+
+CREATE FUNCTION crm.object_exists(kind text, relation text, name text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE COST 10
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN kind IN ('table', 'view', 'sequence', 'index')
+            THEN EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace = 'crm'::regnamespace)
+        WHEN kind = 'trigger'
+            THEN EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                         WHERE t.tgname = name AND c.relname = relation AND c.relnamespace = 'crm'::regnamespace)
+        WHEN kind = 'policy'
+            THEN EXISTS (SELECT FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+                         WHERE p.polname = name AND c.relname = relation AND c.relnamespace = 'crm'::regnamespace)
+        WHEN kind = 'function'
+            THEN EXISTS (SELECT FROM pg_proc WHERE proname = name AND pronamespace = 'crm'::regnamespace)
+    END
+$$;
+COMMENT ON FUNCTION crm.object_exists(text, text, text) IS 'Whether schema crm has the object that a statement of crm.schema_statements() would make; null for kinds that make none.';
+
+CREATE FUNCTION crm.installed_version() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass('crm.installation') IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT version FROM crm.installation);
+END
+$$;
+COMMENT ON FUNCTION crm.installed_version() IS 'The version of the tables in this database; null when crm.install() has not run.';
+
+CREATE FUNCTION crm.require_installed() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    installed text := crm.installed_version();
+BEGIN
+    IF installed IS NULL THEN
+        RAISE EXCEPTION 'the tables of crm are not installed in this database'
+            USING ERRCODE = 'RM010', HINT = 'Run SELECT crm.install() as the role that shall own them.';
+    ELSIF installed <> crm.code_version() THEN
+        RAISE EXCEPTION 'the tables of crm are of version %, the code is of version %', installed, crm.code_version()
+            USING ERRCODE = 'RM011', HINT = 'Run SELECT crm.upgrade() as the owner of the tables.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_installed() IS 'Raises RM010 when the tables are missing, RM011 when their version is not that of the code; otherwise does nothing. Called first by functions that write.';
+
+/*
+ * Refuses to work where the result would not belong to the caller, or where
+ * somebody else could change it.
+ */
+CREATE FUNCTION crm.require_own_schema() RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    schema_owner oid := (SELECT nspowner FROM pg_namespace WHERE nspname = 'crm');
+    stranger record;
+BEGIN
+    IF crm.in_extension_script() THEN
+        RAISE EXCEPTION 'the tables of crm cannot be made by an extension script'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'They would become members of that extension and vanish with it.',
+                  HINT = 'Call the function after CREATE EXTENSION.';
+    END IF;
+    IF NOT has_schema_privilege('crm', 'CREATE') THEN
+        RAISE EXCEPTION 'role "%" may not create objects in schema "crm"', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA crm TO %I', current_user);
+    END IF;
+    IF NOT (pg_has_role(schema_owner, 'USAGE')
+            OR (SELECT rolsuper FROM pg_roles WHERE oid = schema_owner)
+            OR schema_owner = (SELECT datdba FROM pg_database WHERE datname = current_database())) THEN
+        RAISE EXCEPTION 'schema "crm" belongs to another role, "%"', pg_get_userbyid(schema_owner)
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'The owner of a schema may drop what is in it.',
+                  HINT = format('ALTER SCHEMA crm OWNER TO %I', current_user);
+    END IF;
+    SELECT c.relname, pg_get_userbyid(c.relowner) AS owner INTO stranger
+    FROM pg_class c
+    JOIN (SELECT s.name FROM crm.schema_source() f, crm.schema_statements(f.source) s
+          WHERE f.kind <> 'migration' AND s.kind IN ('table', 'view', 'sequence')) ours ON ours.name = c.relname
+    WHERE c.relnamespace = 'crm'::regnamespace AND NOT pg_has_role(c.relowner, 'USAGE')
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'relation "crm.%" belongs to another role, "%"', stranger.relname, stranger.owner
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('Run this as a member of role %I.', stranger.owner);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_own_schema() IS 'Raises 42501 when the caller may not create in schema crm, or when the schema or one of our relations belongs to a stranger; raises 55000 inside an extension script.';
+
+/* Whether a view is still the one that a statement makes: both are deparsed. */
+CREATE FUNCTION crm.view_is_unchanged(view_name text, statement text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    probe text;
+BEGIN
+    EXECUTE replace(statement, 'CREATE VIEW crm.' || view_name, 'CREATE TEMPORARY VIEW crm_view_probe');
+    probe := pg_get_viewdef('pg_temp.crm_view_probe'::regclass);
+    DROP VIEW pg_temp.crm_view_probe;
+    RETURN probe = pg_get_viewdef(format('crm.%I', view_name)::regclass);
+EXCEPTION
+    WHEN undefined_column OR undefined_table OR undefined_function OR undefined_object THEN
+        RETURN false;           -- the old statement no longer fits the tables
+END
+$$;
+COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it.';
+
+/*
+ * Makes what is missing.  Objects that exist are left alone, except views and
+ * triggers that we made from an older statement and nobody changed since.
+ */
+CREATE FUNCTION crm.converge(INOUT created integer DEFAULT 0, OUT kept text[])
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning AS $$
+DECLARE
+    item record;
+    made text[] := '{}';        -- relations created in this run
+    recorded text;
+    column_name text;
+    column_number integer;
+    is_there boolean;
+BEGIN
+    kept := '{}';
+    FOR item IN
+        SELECT s.* FROM crm.schema_source() f, crm.schema_statements(f.source) s
+        WHERE f.kind <> 'migration' ORDER BY f."position", s."position"
+    LOOP
+        is_there := crm.object_exists(item.kind, item.relation, item.name);
+        IF is_there THEN
+            IF item.kind = 'table' THEN
+                -- A column of our types goes with DROP EXTENSION ... CASCADE.
+                FOR column_number IN 1 .. cardinality(item.columns) LOOP
+                    column_name := item.columns[column_number];
+                    IF NOT EXISTS (SELECT FROM pg_attribute
+                                   WHERE attrelid = format('crm.%I', item.name)::regclass
+                                     AND attname = column_name AND NOT attisdropped) THEN
+                        EXECUTE format('ALTER TABLE crm.%I ADD COLUMN %s', item.name, item.definitions[column_number]);
+                        EXECUTE format('COMMENT ON COLUMN crm.%I.%I IS %L',
+                                       item.name, column_name, item.comments[column_number]);
+                        created := created + 1;
+                    END IF;
+                END LOOP;
+                CONTINUE;
+            END IF;
+            CONTINUE WHEN item.kind NOT IN ('view', 'trigger', 'function');
+            SELECT o.statement INTO recorded FROM crm.schema_object o
+            WHERE o.kind = item.kind AND o.relation = coalesce(item.relation, item.name) AND o.name = item.name;
+            CONTINUE WHEN recorded = item.statement;
+            IF item.kind = 'view' THEN
+                IF recorded IS NULL OR NOT crm.view_is_unchanged(item.name, recorded) THEN
+                    kept := kept || format('view crm.%I', item.name);
+                    CONTINUE;
+                END IF;
+                BEGIN
+                    EXECUTE replace(item.statement, 'CREATE VIEW', 'CREATE OR REPLACE VIEW');
+                EXCEPTION WHEN invalid_table_definition THEN
+                    BEGIN
+                        EXECUTE format('DROP VIEW crm.%I', item.name);
+                        EXECUTE item.statement;
+                    EXCEPTION WHEN dependent_objects_still_exist THEN
+                        kept := kept || format('view crm.%I (others depend on it)', item.name);
+                        CONTINUE;
+                    END;
+                END;
+            ELSIF item.kind = 'trigger' THEN
+                EXECUTE format('DROP TRIGGER %I ON crm.%I', item.name, item.relation);
+                EXECUTE item.statement;
+            ELSE
+                EXECUTE replace(item.statement, 'CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION');
+            END IF;
+        ELSIF item.kind IN ('seed', 'alter') THEN
+            -- Rows and settings belong to the user once the table is there.
+            CONTINUE WHEN NOT item.relation = ANY (made);
+            EXECUTE item.statement;
+            CONTINUE;
+        ELSIF item.kind = 'comment' THEN
+            CONTINUE WHEN item.relation IS NOT NULL AND CASE
+                WHEN to_regclass(format('crm.%I', item.relation)) IS NULL THEN true
+                WHEN item.name IS NULL THEN obj_description(format('crm.%I', item.relation)::regclass, 'pg_class') IS NOT NULL
+                ELSE (SELECT col_description(a.attrelid, a.attnum) IS NOT NULL FROM pg_attribute a
+                      WHERE a.attrelid = format('crm.%I', item.relation)::regclass AND a.attname = item.name)
+            END;
+            EXECUTE item.statement;
+            CONTINUE;
+        ELSE
+            EXECUTE item.statement;
+            made := made || coalesce(item.name, '');
+            CONTINUE WHEN is_there IS NULL;
+        END IF;
+        created := created + 1;
+        FOR column_number IN 1 .. cardinality(item.comments) LOOP
+            CONTINUE WHEN item.comments[column_number] IS NULL;
+            EXECUTE format('COMMENT ON COLUMN crm.%I.%I IS %L',
+                           item.name, item.columns[column_number], item.comments[column_number]);
+        END LOOP;
+        INSERT INTO crm.schema_object AS o (kind, relation, name, statement)
+        VALUES (item.kind, coalesce(item.relation, item.name), item.name, item.statement)
+        ON CONFLICT (kind, relation, name) DO UPDATE SET statement = excluded.statement, created_at = now();
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.converge(integer) IS 'Makes the tables, columns, indexes, triggers and views that are missing, and replaces views and triggers of an older version that nobody changed. Gives the number of objects made, and those kept because the user changed them. Used by crm.install() and crm.upgrade().';
+
+CREATE FUNCTION crm.install(roles boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    installed text;
+    outcome record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('crm.install'));
+    PERFORM crm.require_own_schema();
+    installed := crm.installed_version();
+    IF installed <> crm.code_version() THEN
+        RAISE EXCEPTION 'the tables of crm are of version %, the code is of version %', installed, crm.code_version()
+            USING ERRCODE = 'RM011', HINT = 'Run SELECT crm.upgrade().';
+    END IF;
+    SELECT * INTO outcome FROM crm.converge();
+    IF installed IS NULL THEN
+        INSERT INTO crm.installation (version) VALUES (crm.code_version());
+        GRANT USAGE ON SCHEMA crm TO PUBLIC;
+    END IF;
+    PERFORM crm.after_install();
+    IF roles THEN
+        PERFORM crm.create_roles();
+    END IF;
+    RETURN CASE
+        WHEN installed IS NULL THEN format('crm %s installed: %s objects', crm.code_version(), outcome.created)
+        WHEN outcome.created = 0 THEN format('crm %s is complete', crm.code_version())
+        ELSE format('crm %s repaired: %s objects', crm.code_version(), outcome.created)
+    END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
+END
+$$;
+COMMENT ON FUNCTION crm.install(boolean) IS 'Makes the tables, indexes, triggers, views and first rows of crm in schema crm as ordinary objects of the calling role; run again, it makes what is missing (the repair command). With roles => true also the roles crm_admin, crm_manager, crm_agent, crm_marketer, crm_analyst, crm_gateway and crm_portal with their rights. Says what it did. Errors: 42501 not the owner; RM011 older tables, run crm.upgrade(); 55000 inside an extension script.';
+
+CREATE FUNCTION crm.upgrade() RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    installed text;
+    migration record;
+    outcome record;
+    steps integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('crm.install'));
+    PERFORM crm.require_own_schema();
+    installed := crm.installed_version();
+    IF installed IS NULL THEN
+        RAISE EXCEPTION 'the tables of crm are not installed in this database'
+            USING ERRCODE = 'RM010', HINT = 'Run SELECT crm.install().';
+    END IF;
+    IF string_to_array(installed, '.')::integer[] > string_to_array(crm.code_version(), '.')::integer[] THEN
+        RAISE EXCEPTION 'the tables of crm are of version %, newer than the code, version %', installed, crm.code_version()
+            USING ERRCODE = 'RM011', HINT = 'Install the newer package and run ALTER EXTENSION crm UPDATE.';
+    END IF;
+    -- A migration is named after the version it leads to.
+    FOR migration IN
+        SELECT f.name, s.statement FROM crm.schema_source() f, crm.schema_statements(f.source) s
+        WHERE f.kind = 'migration'
+          AND string_to_array(f.name, '.')::integer[] > string_to_array(installed, '.')::integer[]
+        ORDER BY string_to_array(f.name, '.')::integer[], s."position"
+    LOOP
+        EXECUTE migration.statement;
+        steps := steps + 1;
+    END LOOP;
+    SELECT * INTO outcome FROM crm.converge();
+    PERFORM crm.after_install();
+    IF installed <> crm.code_version() THEN
+        UPDATE crm.installation SET version = crm.code_version(), upgraded_at = now();
+    END IF;
+    RETURN CASE
+        WHEN installed = crm.code_version() AND outcome.created = 0 THEN format('crm %s is up to date', installed)
+        ELSE format('crm upgraded from %s to %s: %s objects, %s migration steps', installed, crm.code_version(), outcome.created, steps)
+    END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
+END
+$$;
+COMMENT ON FUNCTION crm.upgrade() IS 'After ALTER EXTENSION crm UPDATE: brings the tables, triggers and views to the version of the code. Columns, indexes, policies, rows and replaced views of the user are kept. Errors: RM010 not installed; RM011 tables newer than the code; 42501 not the owner.';
+
+CREATE FUNCTION crm.uninstall(confirm text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning AS $$
+DECLARE
+    removed integer;
+    rest text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('crm.install'));
+    PERFORM crm.require_own_schema();
+    IF confirm IS DISTINCT FROM current_database() THEN
+        RAISE EXCEPTION 'crm.uninstall() removes every contact, deal and record of crm from database "%"', current_database()
+            USING ERRCODE = 'RM012',
+                  HINT = format('To do that: SELECT crm.uninstall(confirm => %L).', current_database());
+    END IF;
+    IF to_regclass('crm.schema_object') IS NULL THEN
+        RETURN 'crm is not installed';
+    END IF;
+    PERFORM crm.before_uninstall();
+    SELECT count(*) INTO removed FROM crm.schema_object o
+    WHERE crm.object_exists(o.kind, o.relation, o.name);
+    -- Without CASCADE: what the user built on ours is the user's to remove.
+    EXECUTE (SELECT coalesce('DROP VIEW ' || string_agg(format('crm.%I', o.name), ', '), 'SELECT')
+             FROM crm.schema_object o WHERE o.kind = 'view' AND crm.object_exists('view', o.name, o.name));
+    EXECUTE (SELECT coalesce(string_agg(format('DROP FUNCTION crm.%I', o.name), '; '), 'SELECT')
+             FROM crm.schema_object o WHERE o.kind = 'function' AND crm.object_exists('function', o.name, o.name));
+    EXECUTE (SELECT 'DROP TABLE ' || string_agg(format('crm.%I', o.name), ', ')
+             FROM crm.schema_object o WHERE o.kind = 'table' AND crm.object_exists('table', o.name, o.name));
+    EXECUTE (SELECT coalesce('DROP SEQUENCE ' || string_agg(format('crm.%I', s.name), ', '), 'SELECT')
+             FROM crm.schema_source() f, crm.schema_statements(f.source) s
+             WHERE f.kind <> 'migration' AND s.kind = 'sequence' AND crm.object_exists('sequence', s.name, s.name));
+    SELECT string_agg(format('crm.%I', relname), ', ') INTO rest
+    FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v', 'm', 'S', 'p', 'f')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e');
+    RETURN format('crm uninstalled: %s objects removed', removed)
+        || coalesce('; left, as they are not ours: ' || rest, '')
+        || '. To remove the code as well: DROP EXTENSION crm';
+END
+$$;
+COMMENT ON FUNCTION crm.uninstall(text) IS 'Removes all tables, views and rows of crm when confirm is the name of the current database; otherwise refuses with RM012. Refuses (2BP01) while objects of the user depend on them. The roles of crm.install(roles => true) stay: other databases may use them. Afterwards DROP EXTENSION crm removes the code.';

@@ -1,0 +1,203 @@
+/*
+ * change.c
+ *		The difference between two versions of a row, as JSON values.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+
+#include "crm.h"
+#include "history/change.h"
+
+/*
+ * Numbers, booleans and JSON keep their type; times are written as ISO 8601;
+ * everything else is the text that its type prints.
+ */
+static void
+datum_to_json_value(Datum value, Oid type, JsonbValue *result)
+{
+	char	   *string;
+
+	switch (getBaseType(type))
+	{
+		case BOOLOID:
+			result->type = jbvBool;
+			result->val.boolean = DatumGetBool(value);
+			return;
+		case INT2OID:
+			result->type = jbvNumeric;
+			result->val.numeric = int64_to_numeric(DatumGetInt16(value));
+			return;
+		case INT4OID:
+			result->type = jbvNumeric;
+			result->val.numeric = int64_to_numeric(DatumGetInt32(value));
+			return;
+		case INT8OID:
+			result->type = jbvNumeric;
+			result->val.numeric = int64_to_numeric(DatumGetInt64(value));
+			return;
+		case NUMERICOID:
+			{
+				Numeric		number = DatumGetNumeric(value);
+
+				if (!numeric_is_nan(number) && !numeric_is_inf(number))
+				{
+					result->type = jbvNumeric;
+					result->val.numeric = number;
+					return;
+				}
+				string = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+				break;
+			}
+		case FLOAT4OID:
+		case FLOAT8OID:
+			{
+				double		number = getBaseType(type) == FLOAT4OID ?
+				DatumGetFloat4(value) : DatumGetFloat8(value);
+				Oid			output;
+				bool		is_varlena;
+
+				getTypeOutputInfo(getBaseType(type), &output, &is_varlena);
+				string = OidOutputFunctionCall(output, value);
+				if (isfinite(number))
+				{
+					result->type = jbvNumeric;
+					result->val.numeric =
+						DatumGetNumeric(DirectFunctionCall3(numeric_in,
+															CStringGetDatum(string),
+															ObjectIdGetDatum(InvalidOid),
+															Int32GetDatum(-1)));
+					return;
+				}
+				break;
+			}
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			string = JsonEncodeDateTime(NULL, value, getBaseType(type), NULL);
+			break;
+		default:
+			{
+				Oid			output;
+				bool		is_varlena;
+
+				getTypeOutputInfo(type, &output, &is_varlena);
+				string = OidOutputFunctionCall(output, value);
+				break;
+			}
+	}
+	result->type = jbvString;
+	result->val.string.val = string;
+	result->val.string.len = strlen(string);
+}
+
+Jsonb *
+crm_column_to_jsonb(HeapTuple row, TupleDesc desc, int attnum)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(row, attnum, desc, &isnull);
+	Oid			type = TupleDescAttr(desc, attnum - 1)->atttypid;
+	JsonbValue	result;
+
+	if (isnull)
+		result.type = jbvNull;
+	else if (type == JSONBOID)
+		return DatumGetJsonbPCopy(value);
+	else
+		datum_to_json_value(value, type, &result);
+	return JsonbValueToJsonb(&result);
+}
+
+bool
+crm_column_differs(HeapTuple a, HeapTuple b, TupleDesc desc, int attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
+	bool		a_null;
+	bool		b_null;
+	Datum		a_value = heap_getattr(a, attnum, desc, &a_null);
+	Datum		b_value = heap_getattr(b, attnum, desc, &b_null);
+
+	if (a_null || b_null)
+		return a_null != b_null;
+	return !datum_image_eq(a_value, b_value, attribute->attbyval, attribute->attlen);
+}
+
+bool
+crm_bigint_column(HeapTuple row, TupleDesc desc, const char *name, int64 *value)
+{
+	int			attnum = SPI_fnumber(desc, name);
+	bool		isnull;
+	Datum		datum;
+
+	if (attnum <= 0 || TupleDescAttr(desc, attnum - 1)->atttypid != INT8OID)
+		return false;
+	datum = heap_getattr(row, attnum, desc, &isnull);
+	if (isnull)
+		return false;
+	*value = DatumGetInt64(datum);
+	return true;
+}
+
+const char *
+crm_current_actor(void)
+{
+	if (crm_actor != NULL && crm_actor[0] != '\0')
+		return crm_actor;
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+void
+crm_become_owner(Relation relation, CrmOwnerRights *saved)
+{
+	GetUserIdAndSecContext(&saved->user, &saved->security_context);
+	SetUserIdAndSecContext(RelationGetForm(relation)->relowner,
+						   saved->security_context | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+crm_become_caller(const CrmOwnerRights *saved)
+{
+	SetUserIdAndSecContext(saved->user, saved->security_context);
+}
+
+void
+crm_execute_kept(SPIPlanPtr *plan, const char *sql, int nargs, Oid *types,
+				 Datum *values, const char *nulls)
+{
+	int			outcome;
+
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(sql, nargs, types);
+
+		if (prepared == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		if (SPI_keepplan(prepared) != 0)
+			elog(ERROR, "SPI_keepplan failed");
+		*plan = prepared;
+	}
+	outcome = SPI_execute_plan(*plan, values, nulls, false, 0);
+	if (outcome < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(outcome));
+}
+
+TriggerData *
+crm_require_trigger(FunctionCallInfo fcinfo, const char *function)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("%s can only be called as a trigger", function)));
+	return (TriggerData *) fcinfo->context;
+}
