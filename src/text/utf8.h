@@ -14,13 +14,15 @@
 
 /*
  * Decodes the character at s, of which left bytes remain (at least one).
- * Returns its length in bytes, or 0 when the bytes are broken.
+ * Returns its length in bytes, or 0 when the bytes are broken (code is then
+ * U+FFFD).
  */
 static inline int
 crm_utf8_decode(const char *s, size_t left, uint32_t *code)
 {
 	const unsigned char *u = (const unsigned char *) s;
 
+	*code = 0xFFFD;
 	if (u[0] < 0x80)
 	{
 		*code = u[0];
@@ -146,9 +148,9 @@ crm_is_space(uint32_t c)
 }
 
 /*
- * Characters that take no room or steer the direction of text: format
- * characters (general category Cf), fillers, variation selectors are not
- * among them.
+ * Characters that take no room or steer the direction of text: the format
+ * characters of Unicode (general category Cf), the Hangul fillers, the tags
+ * and supplementary variation selectors.
  */
 static inline bool
 crm_is_invisible(uint32_t c)
