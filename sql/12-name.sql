@@ -110,7 +110,7 @@ COMMENT ON FUNCTION crm.format_name(text, text, text, text) IS 'The name in a fo
 
 /* Aliases ---------------------------------------------------------- */
 
-CREATE FUNCTION crm.name_aliases(name text) RETURNS text[]
+CREATE FUNCTION crm.name_full_names(name text) RETURNS text[]
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -121,14 +121,32 @@ BEGIN
                   HINT = 'SELECT crm.install() makes the tables.';
     END IF;
     RETURN (
-        SELECT COALESCE(array_agg(found.alias ORDER BY found.alias COLLATE "C"), ARRAY[]::text[])
-        FROM (
-            SELECT DISTINCT other.alias
-            FROM crm.name_alias AS this
-            JOIN crm.name_alias AS other USING (name)
-            WHERE crm.name_key(this.alias) = ANY (crm.name_keys($1))
-        ) AS found
+        -- A row that is written like the name outweighs those with its key.
+        WITH found AS (
+            SELECT a.name, crm.name_case(crm.translit(a.alias)) = crm.name_case(crm.translit(btrim($1))) AS exact
+            FROM crm.name_alias AS a
+            WHERE crm.name_key(a.alias) = ANY (crm.name_keys($1))
+        )
+        SELECT COALESCE(array_agg(DISTINCT found.name COLLATE "C"), ARRAY[]::text[])
+        FROM found
+        WHERE found.exact OR NOT EXISTS (SELECT FROM found AS other WHERE other.exact)
     );
 END
 $$;
-COMMENT ON FUNCTION crm.name_aliases(text) IS 'All names that table crm.name_alias calls the same as this one, this one included: for Саша also Александр, Александра, Alexander, Sandra. Compares by crm.name_keys(), so any spelling will do. Empty when the name is not in the table.';
+COMMENT ON FUNCTION crm.name_full_names(text) IS 'The full names that this name may stand for, by table crm.name_alias: for Саша or Sasha both Александр and Александра. Two given names may be of one person when these arrays overlap (&&). Empty when the table does not have the name. Raises 42P01 when the table is missing.';
+
+CREATE FUNCTION crm.name_aliases(name text) RETURNS text[]
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    full_names text[] := crm.name_full_names($1);
+BEGIN
+    RETURN (
+        SELECT COALESCE(array_agg(DISTINCT a.alias COLLATE "C"), ARRAY[]::text[])
+        FROM crm.name_alias AS a
+        WHERE a.name = ANY (full_names)
+    );
+END
+$$;
+COMMENT ON FUNCTION crm.name_aliases(text) IS 'All names that table crm.name_alias calls the same as this one, in any spelling, this one included: for Саша also Александр, Александра, Alexander, Sandra. Empty when the table does not have the name. Raises 42P01 when the table is missing.';
