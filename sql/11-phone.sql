@@ -97,13 +97,13 @@ CREATE FUNCTION crm.is_placeholder(crm.phone) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'crm_phone_is_placeholder';
 COMMENT ON FUNCTION crm.is_placeholder(crm.phone) IS 'Whether the digits look typed to fill the field: the last seven are the same, or the national number counts up or down.';
 
-CREATE FUNCTION crm.format(crm.phone, style text DEFAULT 'international') RETURNS text
+CREATE FUNCTION crm.format_phone(crm.phone, style text DEFAULT 'international') RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'crm_phone_write';
-COMMENT ON FUNCTION crm.format(crm.phone, text) IS 'The number as people write it: international, national, rfc3966 (a tel: URI) or e164. For showing; a national form cannot always be read back.';
+COMMENT ON FUNCTION crm.format_phone(crm.phone, text) IS 'The number as people write it: international, national, rfc3966 (a tel: URI) or e164. For showing; a national form cannot always be read back.';
 
-CREATE FUNCTION crm.format_from(crm.phone, region text) RETURNS text
+CREATE FUNCTION crm.format_phone_from(crm.phone, region text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'crm_phone_write_from';
-COMMENT ON FUNCTION crm.format_from(crm.phone, text) IS 'The number as somebody in the region would dial it; 22023 when there is no such region.';
+COMMENT ON FUNCTION crm.format_phone_from(crm.phone, text) IS 'The number as somebody in the region would dial it; 22023 when there is no such region.';
 
 CREATE FUNCTION crm.same_number(crm.phone, crm.phone) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'crm_phone_same_number';

@@ -9,16 +9,19 @@ FROM unnest('{+79161234567;ext=105,+77272501234,+390612345678,+80012345678,+1650
 SELECT region(p), is_valid_for(p, 'RU') AS ru, is_valid_for(p, 'KZ') AS kz, is_valid_for(p, '001') AS none
 FROM unnest('{+79161234567,+77272501234,+80012345678}'::phone[]) p;
 SELECT is_valid_for('+79161234567', 'ZZ');
-SELECT p, format(p), format(p, 'national') AS national, format(p, 'rfc3966') AS rfc3966, format(p, 'e164') AS e164
+SELECT p, format_phone(p), format_phone(p, 'national') AS national, format_phone(p, 'rfc3966') AS rfc3966, format_phone(p, 'e164') AS e164
 FROM unnest('{+79161234567;ext=105,+16502530000,+442079460000;ext=7,+5491123456789,+33123456789,+390612345678,+99912345}'::phone[]) p;
-SELECT format(phone '+79161234567', 'pretty');
-SELECT format_from('+79161234567', 'RU'), format_from('+79161234567', 'US'), format_from('+4930123456', 'RU'), format_from('+16502530000', 'CA');
+SELECT format_phone(phone '+79161234567', 'pretty');
+SELECT format_phone_from('+79161234567', 'RU'), format_phone_from('+79161234567', 'US'), format_phone_from('+4930123456', 'RU'), format_phone_from('+16502530000', 'CA');
 SELECT a, b, same_number(a, b)
 FROM (VALUES ('+79161234567'::phone, '+79161234567'::phone), ('+79161234567;ext=1', '+79161234567'),
              ('+79161234567;ext=1', '+79161234567;ext=2'), ('+39061234567', '+390061234567'), ('+79161234567', '+19161234567'),
              ('+4930123456', '+49123456')) v(a, b);
 SELECT p, is_placeholder(p) FROM unnest('{+79999999999,+70000000000,+79161234567,+71234567890,+79876543210,+12125550000,+79160000000,+79161111111}'::phone[]) p;
 SELECT p::text, p::text::phone = p AS same FROM (SELECT phone '+79161234567;ext=05') AS v(p);
+
+-- Other functions of the same name are not in the way.
+SELECT format('%s-%s', 'a', 1), format('%L', '+79161234567'), format('%s', 'x'::text);
 
 -- Several numbers in one field.
 SELECT i, s.* FROM (VALUES
