@@ -1,27 +1,18 @@
 CREATE TABLE crm.email_domain (
-    domain text PRIMARY KEY
-        CHECK (domain OPERATOR(pg_catalog.<>) ''
-               AND domain OPERATOR(pg_catalog.=) pg_catalog.lower(domain)
-               AND domain OPERATOR(pg_catalog.!~) '[[:space:]@]'),
-    is_disposable boolean,
-    is_free_provider boolean,
-    note text,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    domain text PRIMARY KEY CHECK (domain <> '' AND domain = lower(domain) AND domain !~ '[[:space:]@]'), -- In lower case, in Unicode as crm.domain() gives it or in its "xn--" form.
+    is_disposable boolean, -- Gives throw-away addresses; false is an exception from what a parent domain says, null says nothing.
+    is_free_provider boolean, -- Gives addresses to anybody, so that the domain is no sign of a company; false is an exception from what a parent domain says, null says nothing.
+    note text, -- Where the row comes from, or why it is as it is.
+    created_at timestamptz NOT NULL DEFAULT now() -- When the row was added.
 );
 COMMENT ON TABLE crm.email_domain IS 'What is known of e-mail domains; advice for crm.is_disposable() and crm.is_free_provider(), never a reason to refuse an address. A row speaks for the domain and all below it, unless a longer name has a row that says otherwise.';
-COMMENT ON COLUMN crm.email_domain.domain IS 'In lower case, in Unicode as crm.domain() gives it or in its "xn--" form.';
-COMMENT ON COLUMN crm.email_domain.is_disposable IS 'Gives throw-away addresses; false is an exception from what a parent domain says, null says nothing.';
-COMMENT ON COLUMN crm.email_domain.is_free_provider IS 'Gives addresses to anybody, so that the domain is no sign of the company; false is an exception from what a parent domain says, null says nothing.';
 
 CREATE TABLE crm.email_role (
-    local_part text PRIMARY KEY
-        CHECK (local_part OPERATOR(pg_catalog.<>) ''
-               AND local_part OPERATOR(pg_catalog.!~) '[A-Z[:space:]@+]'),
-    note text,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    local_part text PRIMARY KEY CHECK (local_part <> '' AND local_part !~ '[A-Z[:space:]@+]'), -- Without a tag, A-Z in lower case.
+    note text, -- Where the row comes from, or why it is as it is.
+    created_at timestamptz NOT NULL DEFAULT now() -- When the row was added.
 );
 COMMENT ON TABLE crm.email_role IS 'Local parts that mean a function, not a person; advice for crm.is_role(), never a reason to refuse an address.';
-COMMENT ON COLUMN crm.email_role.local_part IS 'Without a tag, A-Z in lower case.';
 
 INSERT INTO crm.email_domain (domain, is_disposable)
 SELECT name, true FROM pg_catalog.unnest(ARRAY[
