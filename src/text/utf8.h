@@ -148,20 +148,18 @@ crm_is_space(uint32_t c)
 }
 
 /*
- * Characters that take no room or steer the direction of text: the format
- * characters of Unicode (general category Cf), the Hangul fillers, the tags
- * and supplementary variation selectors.
+ * Characters that take no room or steer the direction of text: soft hyphen,
+ * zero-width characters, bidirectional controls, byte-order mark, the Hangul
+ * fillers, shorthand and musical controls, tags, and supplementary variation
+ * selectors.  (The Arabic and Syriac signs of category Cf can be seen.)
  */
 static inline bool
 crm_is_invisible(uint32_t c)
 {
-	return c == 0xAD || (c >= 0x600 && c <= 0x605) || c == 0x61C ||
-		c == 0x6DD || c == 0x70F || c == 0x890 || c == 0x891 || c == 0x8E2 ||
-		c == 0x115F || c == 0x1160 || c == 0x180E ||
+	return c == 0xAD || c == 0x61C || c == 0x115F || c == 0x1160 || c == 0x180E ||
 		(c >= 0x200B && c <= 0x200F) || (c >= 0x202A && c <= 0x202E) ||
 		(c >= 0x2060 && c <= 0x206F) || c == 0x3164 || c == 0xFEFF ||
-		c == 0xFFA0 || (c >= 0xFFF9 && c <= 0xFFFB) || c == 0x110BD ||
-		c == 0x110CD || (c >= 0x13430 && c <= 0x1343F) ||
+		c == 0xFFA0 || (c >= 0xFFF9 && c <= 0xFFFB) ||
 		(c >= 0x1BCA0 && c <= 0x1BCA3) || (c >= 0x1D173 && c <= 0x1D17A) ||
 		(c >= 0xE0000 && c <= 0xE0FFF);
 }

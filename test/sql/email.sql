@@ -60,7 +60,7 @@ FROM (VALUES ('ivan@example.com', 'IVAN@Example.Com'), ('ivan@пример.рф'
 
 -- Binary form: a version, then the text; hostile bytes are refused.
 SELECT crm.email_send('Ivan@пример.рф');
--- (recv is tried with hostile bytes in t/012_email_io.)
+-- (recv is tried with hostile bytes in t/011_email_io.)
 
 -- The match key.
 SELECT e, crm.match_key(e) FROM unnest(ARRAY['I.Van+news@GoogleMail.com', 'ivan@gmail.com', 'i.van+x@firma.ru', 'Ivan-Petrov@ya.ru', 'ivan.petrov+1@yandex.kz',
