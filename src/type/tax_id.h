@@ -36,7 +36,7 @@
  * abbreviated keys) and deduplicate our values.  Only hashing of the single
  * word is ours (tax_id_ops.c says why).
  *
- * This header and the files tax_id.c, tax_id_vat.c, tax_id_split.c know
+ * This header and tax_id{,_read,_suggest,_split,_vat}.c know
  * nothing of the server.
  */
 #ifndef CRM_TAX_ID_H

@@ -94,7 +94,8 @@ crm_tax_id_split_inn_kpp(const char *value, size_t length,
 	if ((inn_length != 10 && inn_length != 12) || (n > 12 && !gap[inn_at > kpp_at ? inn_at : kpp_at]))
 	{
 		crm_check_set(check, CRM_CHECK_BAD, "INN_KPP_PAIR", 0,
-					  "An INN of 10 or 12 digits is expected, and perhaps a KPP of 9 characters apart from it; here are %d characters.",
+					  "An INN of 10 or 12 digits is expected, and perhaps a KPP of 9 characters "
+					  "apart from it; here are %d characters.",
 					  n);
 		return false;
 	}

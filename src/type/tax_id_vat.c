@@ -11,7 +11,7 @@
 
 #include "type/tax_id_rules.h"
 
-#define FORMS(...) (const CrmIdForm[]) {__VA_ARGS__, {NULL, NULL}}
+#define FORMS(...) (const CrmIdForm[]) {__VA_ARGS__, {NULL}}
 
 /* ---------------- arithmetic that several members share ---------------- */
 
@@ -27,7 +27,7 @@ luhn(const char *s, int length)
 	return sum % 10 == 0;
 }
 
-/* ISO 7064 MOD 11,10. */
+/* ISO 7064 MOD 11,10; the product stays between 1 and 10. */
 static bool
 mod_11_10(const char *s, int length)
 {
@@ -35,9 +35,12 @@ mod_11_10(const char *s, int length)
 
 	for (int i = 0; i < length - 1; i++)
 	{
-		unsigned	sum = (product + CRM_DIGIT(s[i])) % 10;
-
-		product = (sum == 0 ? 10 : sum) * 2 % 11;
+		product += CRM_DIGIT(s[i]);
+		if (product > 10)
+			product -= 10;
+		product *= 2;
+		if (product > 10)
+			product -= 11;
 	}
 	return (product + CRM_DIGIT(s[length - 1])) % 10 == 1;
 }
@@ -402,7 +405,7 @@ static CrmIdVerdict
 ro(const char *s, int length)
 {
 	static const uint8_t weights[] = {7, 5, 3, 2, 1, 7, 5, 3, 2};
-	unsigned	sum = crm_weighted(s, weights + 10 - length, length - 1);
+	unsigned	sum = crm_weighted(s, weights + (10 - length), length - 1);
 
 	return crm_check_digit(sum * 10 % 11 % 10 == (unsigned) CRM_DIGIT(s[length - 1]));
 }
@@ -440,39 +443,55 @@ sk(const char *s, int length)
 /* ---------------- the table ---------------- */
 
 #define GB_FORMS \
-	FORMS({"ddddddddd", gb}, {"dddddddddddd", gb}, {"GDddd", gb_department}, {"HAddd", gb_health})
+	FORMS(FORM("ddddddddd", gb), FORM("dddddddddddd", gb), FORM("GDddd", gb_department), FORM("HAddd", gb_health))
 #define GB_EXPECTED "9 or 12 digits, or GD or HA and 3 digits"
 
 /* Sorted by prefix. */
 static const CrmVatCountry vat_countries[] = {
-	{"AT", "AT", true, "Austria", "U and 8 digits", FORMS({"Udddddddd", at})},
-	{"BE", "BE", true, "Belgium", "10 digits that begin with 0 or 1", FORMS({"bddddddddd", be})},
-	{"BG", "BG", true, "Bulgaria", "9 or 10 digits", FORMS({"ddddddddd", bg_company}, {"dddddddddd", bg_person})},
-	{"CY", "CY", true, "Cyprus", "8 digits and a letter", FORMS({"dddddddda", cy})},
-	{"CZ", "CZ", true, "Czechia", "8, 9 or 10 digits", FORMS({"dddddddd", cz_company}, {"ddddddddd", cz_nine}, {"dddddddddd", cz_birth_number})},
-	{"DE", "DE", true, "Germany", "9 digits that do not begin with 0", FORMS({"ndddddddd", de})},
-	{"DK", "DK", true, "Denmark", "8 digits that do not begin with 0", FORMS({"nddddddd", dk})},
-	{"EE", "EE", true, "Estonia", "9 digits", FORMS({"ddddddddd", ee})},
-	{"EL", "GR", true, "Greece", "9 digits", FORMS({"ddddddddd", el})},
-	{"ES", "ES", true, "Spain", "9 characters: 8 digits and a letter, or a letter, 7 digits and a digit or letter", FORMS({"dddddddda", es_citizen}, {"adddddddx", es_other})},
-	{"FI", "FI", true, "Finland", "8 digits", FORMS({"dddddddd", fi})},
-	{"FR", "FR", true, "France", "2 digits or letters (not I or O) and 9 digits", FORMS({"ffddddddddd", fr})},
+	{"AT", "AT", true, "Austria", "U and 8 digits", FORMS(FORM("Udddddddd", at))},
+	{"BE", "BE", true, "Belgium", "10 digits that begin with 0 or 1",
+		FORMS(FORM("bddddddddd", be))},
+	{"BG", "BG", true, "Bulgaria", "9 or 10 digits",
+		FORMS(FORM("ddddddddd", bg_company), FORM("dddddddddd", bg_person))},
+	{"CY", "CY", true, "Cyprus", "8 digits and a letter", FORMS(FORM("dddddddda", cy))},
+	{"CZ", "CZ", true, "Czechia", "8, 9 or 10 digits",
+		FORMS(FORM("dddddddd", cz_company), FORM("ddddddddd", cz_nine), FORM("dddddddddd", cz_birth_number))},
+	{"DE", "DE", true, "Germany", "9 digits that do not begin with 0",
+		FORMS(FORM("ndddddddd", de))},
+	{"DK", "DK", true, "Denmark", "8 digits that do not begin with 0",
+		FORMS(FORM("nddddddd", dk))},
+	{"EE", "EE", true, "Estonia", "9 digits", FORMS(FORM("ddddddddd", ee))},
+	{"EL", "GR", true, "Greece", "9 digits", FORMS(FORM("ddddddddd", el))},
+	{"ES", "ES", true, "Spain",
+		"9 characters: 8 digits and a letter, or a letter, 7 digits and a digit or letter",
+		FORMS(FORM("dddddddda", es_citizen), FORM("adddddddx", es_other))},
+	{"FI", "FI", true, "Finland", "8 digits", FORMS(FORM("dddddddd", fi))},
+	{"FR", "FR", true, "France", "2 digits or letters (not I or O) and 9 digits",
+		FORMS(FORM("ffddddddddd", fr))},
 	{"GB", "GB", false, "the United Kingdom", GB_EXPECTED, GB_FORMS},
-	{"HR", "HR", true, "Croatia", "11 digits", FORMS({"ddddddddddd", hr})},
-	{"HU", "HU", true, "Hungary", "8 digits", FORMS({"dddddddd", hu})},
-	{"IE", "IE", true, "Ireland", "7 digits and 1 or 2 letters, or a digit, a letter, + or *, 5 digits and a letter", FORMS({"ddddddda", ie}, {"dddddddaa", ie}, {"diddddda", ie_old})},
-	{"IT", "IT", true, "Italy", "11 digits", FORMS({"ddddddddddd", it})},
-	{"LT", "LT", true, "Lithuania", "9 or 12 digits, the last but one 1", FORMS({"ddddddd1d", lt}, {"dddddddddd1d", lt})},
-	{"LU", "LU", true, "Luxembourg", "8 digits", FORMS({"dddddddd", lu})},
-	{"LV", "LV", true, "Latvia", "11 digits", FORMS({"ddddddddddd", lv})},
-	{"MT", "MT", true, "Malta", "8 digits that do not begin with 0", FORMS({"nddddddd", mt})},
-	{"NL", "NL", true, "the Netherlands", "9 digits, B and 2 digits", FORMS({"dddddddddBdd", nl})},
-	{"PL", "PL", true, "Poland", "10 digits", FORMS({"dddddddddd", pl})},
-	{"PT", "PT", true, "Portugal", "9 digits that do not begin with 0", FORMS({"ndddddddd", pt})},
-	{"RO", "RO", true, "Romania", "2 to 10 digits that do not begin with 0", FORMS({"ndoooooooo", ro})},
-	{"SE", "SE", true, "Sweden", "12 digits", FORMS({"dddddddddddd", se})},
-	{"SI", "SI", true, "Slovenia", "8 digits that do not begin with 0", FORMS({"nddddddd", si})},
-	{"SK", "SK", true, "Slovakia", "10 digits that do not begin with 0", FORMS({"nddddddddd", sk})},
+	{"HR", "HR", true, "Croatia", "11 digits", FORMS(FORM("ddddddddddd", hr))},
+	{"HU", "HU", true, "Hungary", "8 digits", FORMS(FORM("dddddddd", hu))},
+	{"IE", "IE", true, "Ireland",
+		"7 digits and 1 or 2 letters, or a digit, a letter, + or *, 5 digits and a letter",
+		FORMS(FORM("ddddddda", ie), FORM("dddddddaa", ie), FORM("diddddda", ie_old))},
+	{"IT", "IT", true, "Italy", "11 digits", FORMS(FORM("ddddddddddd", it))},
+	{"LT", "LT", true, "Lithuania", "9 or 12 digits, the last but one 1",
+		FORMS(FORM("ddddddd1d", lt), FORM("dddddddddd1d", lt))},
+	{"LU", "LU", true, "Luxembourg", "8 digits", FORMS(FORM("dddddddd", lu))},
+	{"LV", "LV", true, "Latvia", "11 digits", FORMS(FORM("ddddddddddd", lv))},
+	{"MT", "MT", true, "Malta", "8 digits that do not begin with 0", FORMS(FORM("nddddddd", mt))},
+	{"NL", "NL", true, "the Netherlands", "9 digits, B and 2 digits",
+		FORMS(FORM("dddddddddBdd", nl))},
+	{"PL", "PL", true, "Poland", "10 digits", FORMS(FORM("dddddddddd", pl))},
+	{"PT", "PT", true, "Portugal", "9 digits that do not begin with 0",
+		FORMS(FORM("ndddddddd", pt))},
+	{"RO", "RO", true, "Romania", "2 to 10 digits that do not begin with 0",
+		FORMS(FORM("ndoooooooo", ro))},
+	{"SE", "SE", true, "Sweden", "12 digits", FORMS(FORM("dddddddddddd", se))},
+	{"SI", "SI", true, "Slovenia", "8 digits that do not begin with 0",
+		FORMS(FORM("nddddddd", si))},
+	{"SK", "SK", true, "Slovakia", "10 digits that do not begin with 0",
+		FORMS(FORM("nddddddddd", sk))},
 	{"XI", "GB", true, "Northern Ireland", GB_EXPECTED, GB_FORMS},
 };
 
