@@ -49,18 +49,25 @@ compare_bytes(const char *a, int a_length, const char *b, int b_length)
 	return r != 0 ? r : a_length - b_length;
 }
 
-/* The same with A-Z as a-z. */
+/*
+ * The same with A-Z as a-z.  Equal bytes are skipped eight at a time, as
+ * neighbours in a sorted set begin alike.
+ */
 static int
 compare_folded(const char *a, int a_length, const char *b, int b_length)
 {
 	int			n = a_length < b_length ? a_length : b_length;
+	int			i = 0;
 
-	for (int i = 0; i < n; i++)
+	while (i < n)
 	{
-		int			r = (int) FOLD(a[i]) - (int) FOLD(b[i]);
+		int			r;
 
-		if (r != 0)
-			return r;
+		while (i + 8 <= n && memcmp(a + i, b + i, 8) == 0)
+			i += 8;
+		for (int end = i + 8 <= n ? i + 8 : n; i < end; i++)
+			if (a[i] != b[i] && (r = (int) FOLD(a[i]) - (int) FOLD(b[i])) != 0)
+				return r;
 	}
 	return a_length - b_length;
 }
@@ -97,25 +104,31 @@ crm_email_domain_compare(const char *a, size_t a_size, const char *b, size_t b_s
 {
 	CrmEmailParts x = crm_email_parts(a, a_size);
 	CrmEmailParts y = crm_email_parts(b, b_size);
-	int			x_end = x.domain_length;
-	int			y_end = y.domain_length;
+	int			n = x.domain_length < y.domain_length ?
+		x.domain_length : y.domain_length;
+	int			same = 0;		/* bytes at the end that are alike */
+	int			labels = 0;		/* those of whole labels and their dots */
+	int			x_start;
+	int			y_start;
 
-	/* An end is -1 once the leftmost label was compared. */
-	while (x_end >= 0 && y_end >= 0)
+	if (x.domain_length == y.domain_length && memcmp(x.domain, y.domain, n) == 0)
+		return compare_folded(x.local, x.local_length, y.local, y.local_length);
+	while (same < n && x.domain[x.domain_length - 1 - same] == y.domain[y.domain_length - 1 - same])
 	{
-		int			x_start = label_start(x.domain, x_end);
-		int			y_start = label_start(y.domain, y_end);
-		int			r = compare_bytes(x.domain + x_start, x_end - x_start,
-									  y.domain + y_start, y_end - y_start);
-
-		if (r != 0)
-			return r;
-		x_end = x_start - 1;
-		y_end = y_start - 1;
+		if (x.domain[x.domain_length - 1 - same] == '.')
+			labels = same + 1;
+		same++;
 	}
-	if (x_end >= 0 || y_end >= 0)
-		return x_end >= 0 ? 1 : -1; /* the parent first */
-	return compare_folded(x.local, x.local_length, y.local, y.local_length);
+
+	/* The parent comes first. */
+	if (same == y.domain_length && x.domain[x.domain_length - 1 - same] == '.')
+		return 1;
+	if (same == x.domain_length && y.domain[y.domain_length - 1 - same] == '.')
+		return -1;
+	x_start = label_start(x.domain, x.domain_length - labels);
+	y_start = label_start(y.domain, y.domain_length - labels);
+	return compare_bytes(x.domain + x_start, x.domain_length - labels - x_start,
+						 y.domain + y_start, y.domain_length - labels - y_start);
 }
 
 int
