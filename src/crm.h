@@ -33,6 +33,11 @@
 #define SOFT_ERROR_OCCURRED(escontext) ((void) (escontext), false)
 #endif
 
+/* VARDATA_ANY() and its kin left postgres.h in PostgreSQL 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #ifndef palloc_array
 #define palloc_array(type, count) ((type *) palloc(mul_size(sizeof(type), (count))))
 #endif
