@@ -24,7 +24,7 @@
  * Codes of 4 bits: 0 end of text, 1-10 the digits 0-9.
  * Codes of 6 bits: 0 end of text, 1 '*', 2 '+', 3-12 the digits, 13-38 A-Z.
  *
- *		7707083893    as int8   0 8881 8194 9400 000 (hexadecimal digits)
+ *		7707083893    as int8   0 88181949A4 00000 (hexadecimal digits)
  *		LEI and VAT   as uuid   bytes 0-7 the word of characters 1-10,
  *								bytes 8-15 the word of characters 11-20,
  *								each word most significant byte first

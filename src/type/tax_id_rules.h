@@ -136,8 +136,10 @@ extern const uint8_t crm_id_allowed[256];
 static inline bool
 crm_id_fits(char c, char pattern)
 {
-	return (crm_id_class[(unsigned char) c] & crm_id_allowed[(unsigned char) pattern]) ||
-		c == pattern;
+	uint8_t		allowed = crm_id_allowed[(unsigned char) pattern];
+
+	/* a value may well contain the letters that patterns are made of */
+	return allowed ? (crm_id_class[(unsigned char) c] & allowed) != 0 : c == pattern;
 }
 
 /* The forms that a text may have, and where the part begins that has them. */

@@ -2,7 +2,7 @@
  * tax_id_suggest.c
  *		The one probable repair of a refused identifier.
  *
- * CrmIdCharacters that look like others are read as the form wants them, a lost
+ * Characters that look like others are read as the form wants them, a lost
  * leading zero is put back, the ".0" of a spreadsheet is taken off.  Only what
  * passes the rules of its kind counts, and only when nothing else does.
  */
