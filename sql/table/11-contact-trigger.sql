@@ -1,0 +1,289 @@
+-- The functions here are owned by whoever installs and run with that role's
+-- rights: who may write a contact need not be able to write its keys.
+
+CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM crm.contact_key k
+    WHERE k.contact_id = ANY (contact_ids)
+      AND NOT EXISTS (SELECT FROM crm.contact_keys_of(contact_ids) n
+                      WHERE n.kind = k.kind AND n.key = k.key AND n.contact_id = k.contact_id);
+    INSERT INTO crm.contact_key (kind, key, contact_id)
+    SELECT n.kind, n.key, n.contact_id FROM crm.contact_keys_of(contact_ids) n
+    ON CONFLICT (kind, key, contact_id) DO NOTHING;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.refresh_contact_keys(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION crm.refresh_contact_keys(bigint[]) IS 'Brings crm.contact_key in line with the contacts named. Errors: 23505 when an account or external number belongs to another living contact.';
+
+CREATE FUNCTION crm.contact_keys_of(contact_ids bigint[], OUT kind text, OUT key text, OUT contact_id bigint)
+RETURNS SETOF record LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH living AS (
+        SELECT c.id, c.name_key, c.birth_date, c.tax_id FROM crm.contact c
+        WHERE c.id = ANY (contact_ids) AND c.deleted_at IS NULL AND c.merged_into IS NULL
+    )
+    SELECT p.kind, p.match_key, p.contact_id
+    FROM living JOIN crm.contact_point p ON p.contact_id = living.id
+    WHERE p.match_key IS NOT NULL
+    UNION
+    SELECT 'tax_id', crm.tax_key(living.tax_id), living.id FROM living WHERE crm.tax_key(living.tax_id) IS NOT NULL
+    UNION
+    SELECT 'name_birth', living.name_key || '|' || to_char(living.birth_date, 'YYYYMMDD'), living.id
+    FROM living WHERE living.name_key <> '' AND living.birth_date IS NOT NULL
+    UNION
+    SELECT 'identity', i.provider || ':' || i.external_id, i.contact_id
+    FROM living JOIN crm.contact_identity i ON i.contact_id = living.id
+    UNION
+    SELECT 'external', r.system || ':' || r.external_id, r.contact_id
+    FROM living JOIN crm.external_ref r ON r.contact_id = living.id
+$$;
+COMMENT ON FUNCTION crm.contact_keys_of(bigint[]) IS 'The keys that crm.contact_key must hold for the contacts named; none for deleted or absorbed ones.';
+
+CREATE FUNCTION crm.contact_key_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- New rows can only add keys: no need to look at what the contacts had.
+    -- Sorted, because an index takes sorted keys several times faster.
+    CASE TG_TABLE_NAME
+    WHEN 'contact' THEN
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT 'name_birth', n.name_key || '|' || to_char(n.birth_date, 'YYYYMMDD'), n.id
+        FROM new_rows n
+        WHERE n.name_key <> '' AND n.birth_date IS NOT NULL AND n.deleted_at IS NULL AND n.merged_into IS NULL
+        ORDER BY 1, 2
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT 'tax_id', crm.tax_key(n.tax_id), n.id
+        FROM new_rows n
+        WHERE n.tax_id IS NOT NULL AND crm.tax_key(n.tax_id) IS NOT NULL AND n.deleted_at IS NULL AND n.merged_into IS NULL
+        ORDER BY 1, 2
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    WHEN 'contact_point' THEN
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT n.kind, n.match_key, n.contact_id
+        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
+        WHERE n.match_key IS NOT NULL AND c.deleted_at IS NULL AND c.merged_into IS NULL
+        ORDER BY 1, 2
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    WHEN 'contact_identity' THEN
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT 'identity', n.provider || ':' || n.external_id, n.contact_id
+        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
+        WHERE c.deleted_at IS NULL AND c.merged_into IS NULL
+        ORDER BY 1, 2
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    WHEN 'external_ref' THEN
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT 'external', n.system || ':' || n.external_id, n.contact_id
+        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
+        WHERE c.deleted_at IS NULL AND c.merged_into IS NULL
+        ORDER BY 1, 2
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    END CASE;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.contact_key_insert() FROM PUBLIC;
+COMMENT ON FUNCTION crm.contact_key_insert() IS 'Trigger: adds the keys of new rows to crm.contact_key.';
+
+CREATE FUNCTION crm.contact_key_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF TG_TABLE_NAME = 'contact' THEN
+        IF TG_OP = 'DELETE' THEN
+            DELETE FROM crm.contact_key WHERE contact_id IN (SELECT id FROM old_rows);
+            RETURN NULL;
+        END IF;
+        SELECT array_agg(o.id) INTO ids
+        FROM old_rows o JOIN new_rows n USING (id)
+        WHERE (o.name_key, o.birth_date, o.tax_id, o.deleted_at IS NULL, o.merged_into)
+              IS DISTINCT FROM (n.name_key, n.birth_date, n.tax_id, n.deleted_at IS NULL, n.merged_into);
+    ELSIF TG_OP = 'DELETE' THEN
+        SELECT array_agg(DISTINCT contact_id) INTO ids FROM old_rows;
+    ELSE
+        SELECT array_agg(DISTINCT contact_id) INTO ids
+        FROM (SELECT contact_id FROM old_rows UNION SELECT contact_id FROM new_rows) both_rows;
+    END IF;
+    IF ids IS NOT NULL THEN
+        PERFORM crm.refresh_contact_keys(ids);
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.contact_key_change() FROM PUBLIC;
+COMMENT ON FUNCTION crm.contact_key_change() IS 'Trigger: brings crm.contact_key in line after updates and deletes.';
+
+CREATE FUNCTION crm.company_keys_of(company_ids bigint[], OUT kind text, OUT key text, OUT company_id bigint)
+RETURNS SETOF record LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH living AS (
+        SELECT c.* FROM crm.company c WHERE c.id = ANY (company_ids) AND c.deleted_at IS NULL
+    )
+    SELECT p.kind, p.match_key, p.company_id
+    FROM living JOIN crm.company_point p ON p.company_id = living.id
+    WHERE p.match_key IS NOT NULL
+    UNION
+    SELECT 'name', living.name_key, living.id FROM living WHERE living.name_key <> ''
+    UNION
+    SELECT 'tax_id', crm.tax_key(living.tax_id), living.id FROM living WHERE crm.tax_key(living.tax_id) IS NOT NULL
+    UNION
+    SELECT 'registration_id', crm.tax_key(living.registration_id), living.id FROM living WHERE crm.tax_key(living.registration_id) IS NOT NULL
+    UNION
+    SELECT 'lei', crm.tax_key(living.lei), living.id FROM living WHERE crm.tax_key(living.lei) IS NOT NULL
+    UNION
+    SELECT 'external', r.system || ':' || r.external_id, r.company_id
+    FROM living JOIN crm.company_external_ref r ON r.company_id = living.id
+$$;
+COMMENT ON FUNCTION crm.company_keys_of(bigint[]) IS 'The keys that crm.company_key must hold for the companies named; none for deleted ones.';
+
+CREATE FUNCTION crm.refresh_company_keys(company_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM crm.company_key k
+    WHERE k.company_id = ANY (company_ids)
+      AND NOT EXISTS (SELECT FROM crm.company_keys_of(company_ids) n
+                      WHERE n.kind = k.kind AND n.key = k.key AND n.company_id = k.company_id);
+    INSERT INTO crm.company_key (kind, key, company_id)
+    SELECT n.kind, n.key, n.company_id FROM crm.company_keys_of(company_ids) n
+    ON CONFLICT (kind, key, company_id) DO NOTHING;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.refresh_company_keys(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION crm.refresh_company_keys(bigint[]) IS 'Brings crm.company_key in line with the companies named. Errors: 23505 when an external number belongs to another living company.';
+
+CREATE FUNCTION crm.company_key_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF TG_TABLE_NAME = 'company' THEN
+        CASE TG_OP
+        WHEN 'INSERT' THEN SELECT array_agg(id) INTO ids FROM new_rows;
+        WHEN 'UPDATE' THEN
+            SELECT array_agg(o.id) INTO ids
+            FROM old_rows o JOIN new_rows n USING (id)
+            WHERE (o.name_key, o.tax_id, o.registration_id, o.lei, o.deleted_at IS NULL)
+                  IS DISTINCT FROM (n.name_key, n.tax_id, n.registration_id, n.lei, n.deleted_at IS NULL);
+        WHEN 'DELETE' THEN
+            DELETE FROM crm.company_key WHERE company_id IN (SELECT id FROM old_rows);
+        END CASE;
+    ELSE
+        CASE TG_OP
+        WHEN 'INSERT' THEN SELECT array_agg(DISTINCT company_id) INTO ids FROM new_rows;
+        WHEN 'UPDATE' THEN
+            SELECT array_agg(DISTINCT company_id) INTO ids
+            FROM (SELECT company_id FROM old_rows UNION SELECT company_id FROM new_rows) both_rows;
+        WHEN 'DELETE' THEN SELECT array_agg(DISTINCT company_id) INTO ids FROM old_rows;
+        END CASE;
+    END IF;
+    IF ids IS NOT NULL THEN
+        PERFORM crm.refresh_company_keys(ids);
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.company_key_change() FROM PUBLIC;
+COMMENT ON FUNCTION crm.company_key_change() IS 'Trigger: brings crm.company_key in line.';
+
+CREATE TRIGGER derive BEFORE INSERT OR UPDATE ON crm.contact FOR EACH ROW EXECUTE FUNCTION crm.derive();
+CREATE TRIGGER derive BEFORE INSERT OR UPDATE ON crm.company FOR EACH ROW EXECUTE FUNCTION crm.derive();
+CREATE TRIGGER derive BEFORE INSERT OR UPDATE ON crm.contact_point FOR EACH ROW EXECUTE FUNCTION crm.derive();
+CREATE TRIGGER derive BEFORE INSERT OR UPDATE ON crm.company_point FOR EACH ROW EXECUTE FUNCTION crm.derive();
+
+CREATE TRIGGER key_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_insert();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.contact REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_insert AFTER INSERT ON crm.contact_point REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_insert();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.contact_point REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.contact_point REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_insert AFTER INSERT ON crm.contact_identity REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_insert();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.contact_identity REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.contact_identity REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_insert AFTER INSERT ON crm.external_ref REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_insert();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.external_ref REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.external_ref REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.contact_key_change();
+
+CREATE TRIGGER key_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.company REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.company REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_insert AFTER INSERT ON crm.company_point REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.company_point REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.company_point REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_insert AFTER INSERT ON crm.company_external_ref REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_delete AFTER DELETE ON crm.company_external_ref REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+
+CREATE TRIGGER attrs_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
+CREATE TRIGGER attrs_update AFTER UPDATE ON crm.contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
+CREATE TRIGGER attrs_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
+CREATE TRIGGER attrs_update AFTER UPDATE ON crm.company REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.consent FOR EACH ROW EXECUTE FUNCTION crm.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.consent FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_change();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_point FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_point FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact_identity REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_identity FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.external_ref FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_external_ref FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.company_contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_contact FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact_need REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_need FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.tag REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.tag FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER audit_insert AFTER INSERT ON crm.custom_field REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.custom_field FOR EACH ROW EXECUTE FUNCTION crm.audit();

@@ -1,0 +1,218 @@
+/*
+ * derive.c
+ *		The trigger that fills the derived columns of contacts, companies and
+ *		their points before a row is written.
+ *
+ * What a person entered stays as entered, in a text column; beside it stand
+ * the canonical value and the keys by which equal ones are found.  They are
+ * derived here and nowhere else, so that psql, an import and an application
+ * get the same; whatever a statement sets them to is overwritten.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "crm.h"
+#include "history/change.h"
+#include "text/name_key.h"
+#include "type/check_report.h"
+#include "type/email_server.h"
+#include "type/phone_datum.h"
+
+/* Longest name whose key is made, given, middle and family name together. */
+#define MAX_NAME CRM_NAME_KEY_MAX_INPUT
+
+/* The columns to be replaced, collected for one heap_modify_tuple_by_cols(). */
+typedef struct Replacement
+{
+	TupleDesc	desc;
+	HeapTuple	row;
+	int			count;
+	int			columns[8];
+	Datum		values[8];
+	bool		nulls[8];
+} Replacement;
+
+/* A text column of the row; *value points into the tuple.  False when null. */
+static bool
+text_column(Replacement *r, const char *name, const char **value, size_t *length)
+{
+	int			attnum = SPI_fnumber(r->desc, name);
+	bool		isnull;
+	Datum		datum;
+	text	   *content;
+
+	if (attnum <= 0)
+		return false;
+	datum = heap_getattr(r->row, attnum, r->desc, &isnull);
+	if (isnull)
+		return false;
+	content = DatumGetTextPP(datum);
+	*value = VARDATA_ANY(content);
+	*length = VARSIZE_ANY_EXHDR(content);
+	return true;
+}
+
+static void
+replace(Replacement *r, const char *name, Datum value, bool isnull)
+{
+	int			attnum = SPI_fnumber(r->desc, name);
+
+	if (attnum <= 0)			/* dropped with the extension, say */
+		return;
+	Assert(r->count < (int) lengthof(r->columns));
+	r->columns[r->count] = attnum;
+	r->values[r->count] = value;
+	r->nulls[r->count] = isnull;
+	r->count++;
+}
+
+/* Appends a part of a name, cut at a character's end when it is far too long. */
+static void
+append_part(Replacement *r, const char *column, char *name, size_t *length)
+{
+	const char *value;
+	size_t		n;
+
+	if (!text_column(r, column, &value, &n))
+		return;
+	if (*length > 0 && *length < MAX_NAME)
+		name[(*length)++] = ' ';
+	n = Min(n, MAX_NAME - *length);
+	memcpy(name + *length, value, n);
+	*length += n;
+}
+
+static void
+derive_name_key(Replacement *r, const char *const *columns, int count)
+{
+	char		name[MAX_NAME];
+	char		key[CRM_NAME_KEY_SIZE];
+	size_t		length = 0;
+
+	for (int i = 0; i < count; i++)
+		append_part(r, columns[i], name, &length);
+	length = crm_name_key(name, length, CRM_NAME_RUSSIAN, key);
+	replace(r, "name_key",
+			length > 0 ? PointerGetDatum(cstring_to_text_with_len(key, length)) : (Datum) 0,
+			length == 0);
+}
+
+static void
+derive_email(Replacement *r, const char *raw, size_t length)
+{
+	char		image[CRM_EMAIL_BUFFER];
+	char		key[CRM_EMAIL_BUFFER];
+	CrmCheck	check;
+	int			size;
+
+	crm_check_init(&check);
+	size = crm_check_length(&check, length) ? 0 :
+		crm_email_parse(raw, length, crm_email_flags(), image, &check);
+	if (size == 0)
+	{
+		crm_email_repair(raw, length, crm_email_flags(), &check);
+		crm_report_bad(NULL, "crm.email", raw, length, &check);
+	}
+	replace(r, "email", PointerGetDatum(crm_email_make(image, size)), false);
+	replace(r, "match_key",
+			PointerGetDatum(cstring_to_text_with_len(key, crm_email_match_key(image, size, key))), false);
+}
+
+/*
+ * The region by which a number without country code is read: that of the row,
+ * else the session's.  The row keeps which it was.
+ */
+static void
+derive_phone(Replacement *r, const char *raw, size_t length)
+{
+	char		region[3] = "";
+	const char *value;
+	size_t		n;
+	CrmCheck	check;
+	CrmPhone	phone;
+	char		key[CRM_PHONE_TEXT];
+
+	if (text_column(r, "region", &value, &n) && n == 2)
+		memcpy(region, value, 2);
+	else if (crm_default_region != NULL && crm_default_region[0] != '\0')
+	{
+		strlcpy(region, crm_default_region, sizeof(region));
+		replace(r, "region", CStringGetTextDatum(region), false);
+	}
+	crm_check_init(&check);
+	if (crm_check_length(&check, length) ||
+		!crm_phone_parse(raw, length, region[0] != '\0' ? region : NULL, &phone, &check))
+		crm_report_bad(NULL, "crm.phone", raw, length, &check);
+	replace(r, "phone", crm_phone_datum(&phone), false);
+	/* The key leaves the extension out: one switchboard, one key. */
+	phone.ext_length = 0;
+	crm_phone_text(&phone, key);
+	replace(r, "match_key", CStringGetTextDatum(key), false);
+}
+
+static void
+derive_point(Replacement *r)
+{
+	const char *kind;
+	const char *raw;
+	size_t		kind_length;
+	size_t		length;
+
+	if (!text_column(r, "kind", &kind, &kind_length) || !text_column(r, "raw", &raw, &length))
+		return;					/* NOT NULL constraints will say so */
+	if (kind_length == 5 && memcmp(kind, "email", 5) == 0)
+	{
+		derive_email(r, raw, length);
+		replace(r, "phone", (Datum) 0, true);
+	}
+	else if (kind_length == 5 && memcmp(kind, "phone", 5) == 0)
+	{
+		derive_phone(r, raw, length);
+		replace(r, "email", (Datum) 0, true);
+	}
+	else
+	{
+		replace(r, "email", (Datum) 0, true);
+		replace(r, "phone", (Datum) 0, true);
+		replace(r, "match_key", (Datum) 0, true);
+	}
+}
+
+PG_FUNCTION_INFO_V1(crm_derive);
+
+Datum
+crm_derive(PG_FUNCTION_ARGS)
+{
+	static const char *const person[] = {"family_name", "given_name", "middle_name"};
+	static const char *const organisation[] = {"name"};
+	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.derive()");
+	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	const char *relation = RelationGetRelationName(trigger->tg_relation);
+	Replacement r = {0};
+
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("crm.derive() must be a BEFORE INSERT OR UPDATE trigger FOR EACH ROW")));
+	r.desc = RelationGetDescr(trigger->tg_relation);
+	r.row = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
+
+	if (strcmp(relation, "contact") == 0)
+		derive_name_key(&r, person, lengthof(person));
+	else if (strcmp(relation, "company") == 0)
+		derive_name_key(&r, organisation, lengthof(organisation));
+	else
+		derive_point(&r);
+	if (is_update)
+		replace(&r, "updated_at", TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
+	if (r.count == 0)
+		return PointerGetDatum(r.row);
+	return PointerGetDatum(heap_modify_tuple_by_cols(r.row, r.desc, r.count, r.columns, r.values, r.nulls));
+}
