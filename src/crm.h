@@ -23,7 +23,6 @@
  */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
-#include "varatt.h"
 #define crm_escontext(fcinfo) ((fcinfo)->context)
 #else
 #define crm_escontext(fcinfo) ((Node *) NULL)
