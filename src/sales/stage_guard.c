@@ -1,0 +1,445 @@
+/*
+ * stage_guard.c
+ *		The trigger that lets a deal move only where crm.stage_transition
+ *		allows, whoever writes the UPDATE; and the one that tells every backend
+ *		when the stages or their rules have changed.
+ *
+ * The guard also completes the row, so that a plain INSERT or UPDATE needs no
+ * more than the stage: the pipeline follows the stage, stage_entered_at and
+ * closed_at follow the move, the reasons of a loss go when the deal leaves
+ * the lost stage.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "crm.h"
+#include "history/change.h"
+#include "sales/stage_guard.h"
+#include "sales/stage_matrix.h"
+
+/* The columns of crm.deal that the guard reads or writes. */
+typedef enum Column
+{
+	COL_ID,
+	COL_NAME,
+	COL_PIPELINE,
+	COL_STAGE,
+	COL_AMOUNT,
+	COL_CURRENCY,
+	COL_ENTERED,
+	COL_CLOSED,
+	COL_CREATED,
+	COL_UPDATED,
+	COL_REASON,
+	COL_LOST_TO,
+	COL_LOST_AT,
+	COLUMNS
+} Column;
+
+static const struct
+{
+	const char *name;
+	Oid			type;
+}			column_info[COLUMNS] = {
+	[COL_ID] = {"id", INT8OID},
+	[COL_NAME] = {"name", TEXTOID},
+	[COL_PIPELINE] = {"pipeline_id", INT8OID},
+	[COL_STAGE] = {"stage_id", INT8OID},
+	[COL_AMOUNT] = {"amount", NUMERICOID},
+	[COL_CURRENCY] = {"currency", TEXTOID},
+	[COL_ENTERED] = {"stage_entered_at", TIMESTAMPTZOID},
+	[COL_CLOSED] = {"closed_at", TIMESTAMPTZOID},
+	[COL_CREATED] = {"created_at", TIMESTAMPTZOID},
+	[COL_UPDATED] = {"updated_at", TIMESTAMPTZOID},
+	[COL_REASON] = {"loss_reason_id", INT8OID},
+	[COL_LOST_TO] = {"lost_to_company_id", INT8OID},
+	[COL_LOST_AT] = {"lost_at_stage_id", INT8OID},
+};
+
+/* A row under the guard: the values of the columns above, old and new. */
+typedef struct Guarded
+{
+	TupleDesc	desc;
+	int			attnum[COLUMNS];
+	Datum		value[COLUMNS];
+	bool		isnull[COLUMNS];
+	Datum		old_value[COLUMNS];
+	bool		old_isnull[COLUMNS];
+	bool		changed[COLUMNS];	/* by the guard */
+	bool		any_changed;
+} Guarded;
+
+/* Finds the columns; once a statement, kept in the trigger's FmgrInfo. */
+static int *
+find_columns(FunctionCallInfo fcinfo, Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	int		   *attnum = fcinfo->flinfo->fn_extra;
+
+	if (attnum != NULL)
+		return attnum;
+	attnum = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(int) * COLUMNS);
+	for (int c = 0; c < COLUMNS; c++)
+	{
+		attnum[c] = SPI_fnumber(desc, column_info[c].name);
+		if (attnum[c] <= 0 || SPI_gettypeid(desc, attnum[c]) != column_info[c].type)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table \"%s\" has no column \"%s\" of type %s",
+							RelationGetRelationName(relation), column_info[c].name,
+							format_type_be(column_info[c].type)),
+					 errhint("Run SELECT crm.install() to make what is missing.")));
+	}
+	fcinfo->flinfo->fn_extra = attnum;
+	return attnum;
+}
+
+static void
+set_value(Guarded *row, Column column, Datum value)
+{
+	row->value[column] = value;
+	row->isnull[column] = false;
+	row->changed[column] = row->any_changed = true;
+}
+
+static void
+set_null(Guarded *row, Column column)
+{
+	if (row->isnull[column])
+		return;
+	row->isnull[column] = true;
+	row->changed[column] = row->any_changed = true;
+}
+
+static int64
+bigint_value(const Guarded *row, Column column)
+{
+	return row->isnull[column] ? 0 : DatumGetInt64(row->value[column]);
+}
+
+static TimestampTz
+time_value(const Guarded *row, Column column)
+{
+	return DatumGetTimestampTz(row->value[column]);
+}
+
+/* Whether an UPDATE left the column as it was; for types passed by value. */
+static bool
+is_untouched(const Guarded *row, Column column)
+{
+	return row->isnull[column] == row->old_isnull[column] &&
+		(row->isnull[column] || row->value[column] == row->old_value[column]);
+}
+
+/* What messages call the deal. */
+static const char *
+deal_label(const Guarded *row)
+{
+	return psprintf("%lld \"%s\"", (long long) bigint_value(row, COL_ID),
+					row->isnull[COL_NAME] ? "" : TextDatumGetCString(row->value[COL_NAME]));
+}
+
+static void
+report_forbidden(const char *label, const CrmStage *from, const CrmStage *to)
+{
+	if (from == NULL)
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_TRANSITION),
+				 errmsg("deal %s cannot begin at stage \"%s\"", label, to->name),
+				 errdetail("A deal of pipeline \"%s\" may begin at: %s.", to->pipeline,
+						   crm_stage_list_next(0, to->pipeline_id)),
+				 errhint("Begin at one of these, or allow it with crm.allow_transition(%s, NULL, %s).",
+						 quote_literal_cstr(to->pipeline), quote_literal_cstr(to->name))));
+	if (from->pipeline_id != to->pipeline_id)
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_TRANSITION),
+				 errmsg("deal %s cannot move from stage \"%s\" of pipeline \"%s\" to stage \"%s\" of pipeline \"%s\"",
+						label, from->name, from->pipeline, to->name, to->pipeline),
+				 errdetail("From \"%s\" it may move to: %s.", from->name, crm_stage_list_next(from->id, 0)),
+				 errhint("To allow it, add a row to crm.stage_transition: from_stage_id %lld, to_stage_id %lld.",
+						 (long long) from->id, (long long) to->id)));
+	ereport(ERROR,
+			(errcode(CRM_ERRCODE_TRANSITION),
+			 errmsg("deal %s cannot move from stage \"%s\" to stage \"%s\"", label, from->name, to->name),
+			 errdetail("From \"%s\" it may move to: %s.", from->name, crm_stage_list_next(from->id, 0)),
+			 errhint("Move it to one of these first, or allow it with crm.allow_transition(%s, %s, %s).",
+					 quote_literal_cstr(from->pipeline), quote_literal_cstr(from->name),
+					 quote_literal_cstr(to->name))));
+}
+
+void
+crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id)
+{
+	const CrmStage *from;
+	const CrmStage *to;
+
+	crm_stage_matrix_refresh(relation);
+	if (crm_stage_may_move(from_id, to_id))
+		return;
+	from = crm_stage_find(from_id);
+	to = crm_stage_find(to_id);
+	if (from == NULL || to == NULL)
+		return;					/* the foreign key says it */
+	report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
+}
+
+static const CrmStage *
+require_stage(const Guarded *row)
+{
+	int64		id = bigint_value(row, COL_STAGE);
+	const CrmStage *stage = crm_stage_find(id);
+
+	if (stage == NULL)
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_UNKNOWN),
+				 errmsg("there is no stage %lld", (long long) id),
+				 errdetail("It was given for deal %s.", deal_label(row)),
+				 errhint("crm.stage lists the stages.")));
+	return stage;
+}
+
+/* The stage of a new deal. */
+static const CrmStage *
+begin(Guarded *row)
+{
+	int64		pipeline_id = bigint_value(row, COL_PIPELINE);
+	const CrmStage *stage;
+
+	if (!row->isnull[COL_STAGE])
+	{
+		stage = require_stage(row);
+		if (!stage->begins)
+			report_forbidden(deal_label(row), NULL, stage);
+		return stage;
+	}
+	stage = crm_stage_first(pipeline_id);
+	if (stage == NULL)
+	{
+		if (pipeline_id == 0)
+			ereport(ERROR,
+					(errcode(CRM_ERRCODE_UNKNOWN),
+					 errmsg("deal %s names no stage, and there is no default pipeline at whose first stage it could begin",
+							deal_label(row)),
+					 errhint("Give stage_id, or make a pipeline the default one: UPDATE crm.pipeline SET is_default = true WHERE name = ...")));
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_UNKNOWN),
+				 errmsg("pipeline %lld has no stage at which a deal may begin", (long long) pipeline_id),
+				 errhint("Allow one with a row in crm.stage_transition whose from_stage_id is null.")));
+	}
+	set_value(row, COL_STAGE, Int64GetDatum(stage->id));
+	return stage;
+}
+
+/* The pipeline follows the stage; a contradiction is the client's mistake. */
+static void
+follow_pipeline(Guarded *row, const CrmStage *stage, bool given)
+{
+	if (bigint_value(row, COL_PIPELINE) == stage->pipeline_id)
+		return;
+	if (given)
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_UNKNOWN),
+				 errmsg("stage \"%s\" does not belong to pipeline %lld", stage->name,
+						(long long) bigint_value(row, COL_PIPELINE)),
+				 errdetail("It belongs to pipeline %lld \"%s\".", (long long) stage->pipeline_id, stage->pipeline),
+				 errhint("To move a deal to another pipeline, set stage_id to a stage of it; pipeline_id follows.")));
+	set_value(row, COL_PIPELINE, Int64GetDatum(stage->pipeline_id));
+}
+
+/* When the deal came to its stage. */
+static void
+set_entered(Guarded *row, bool is_insert, const CrmStage *stage)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (is_insert)
+	{
+		if (!row->isnull[COL_ENTERED])
+			return;
+		/* A deal of the past that is closed came there when it was closed. */
+		if (stage->kind != CRM_STAGE_OPEN && !row->isnull[COL_CLOSED])
+			set_value(row, COL_ENTERED, row->value[COL_CLOSED]);
+		else if (!row->isnull[COL_CREATED])
+			set_value(row, COL_ENTERED, row->value[COL_CREATED]);
+		else
+			set_value(row, COL_ENTERED, TimestampTzGetDatum(now));
+		return;
+	}
+	if (row->isnull[COL_ENTERED] || is_untouched(row, COL_ENTERED))
+		set_value(row, COL_ENTERED, TimestampTzGetDatum(now));
+	if (time_value(row, COL_ENTERED) >= DatumGetTimestampTz(row->old_value[COL_ENTERED]))
+		return;
+
+	/*
+	 * Of two transactions, the one that began first may write last: its clock
+	 * is behind by the time it waited.
+	 */
+	if (time_value(row, COL_ENTERED) != now)
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_TIME_ORDER),
+				 errmsg("deal %s cannot enter stage \"%s\" at %s, before it entered its present stage",
+						deal_label(row), stage->name, timestamptz_to_str(time_value(row, COL_ENTERED))),
+				 errdetail("It entered its present stage at %s.",
+						   pstrdup(timestamptz_to_str(DatumGetTimestampTz(row->old_value[COL_ENTERED])))),
+				 errhint("Give a later moment.")));
+	set_value(row, COL_ENTERED, row->old_value[COL_ENTERED]);
+}
+
+/* A deal is closed as long as it is at a stage that is won or lost. */
+static void
+set_closed(Guarded *row, const CrmStage *stage)
+{
+	if (stage->kind == CRM_STAGE_OPEN)
+		set_null(row, COL_CLOSED);
+	else if (row->isnull[COL_CLOSED])
+		set_value(row, COL_CLOSED, row->value[COL_ENTERED]);
+}
+
+/* What goes with the stage that the deal has just entered. */
+static void
+set_outcome(Guarded *row, bool is_insert, const CrmStage *from, const CrmStage *stage)
+{
+	if (!is_insert && is_untouched(row, COL_CLOSED))
+		set_null(row, COL_CLOSED);
+	if (stage->kind != CRM_STAGE_LOST)
+	{
+		set_null(row, COL_REASON);
+		set_null(row, COL_LOST_TO);
+		set_null(row, COL_LOST_AT);
+	}
+	else if (!is_insert && (row->isnull[COL_LOST_AT] || is_untouched(row, COL_LOST_AT)))
+		set_value(row, COL_LOST_AT, Int64GetDatum(from->id));
+}
+
+static void
+require_reason(const Guarded *row, const CrmStage *stage)
+{
+	if (stage->kind == CRM_STAGE_LOST && row->isnull[COL_REASON])
+		ereport(ERROR,
+				(errcode(CRM_ERRCODE_REQUIRED),
+				 errmsg("deal %s cannot be lost without a reason", deal_label(row)),
+				 errdetail("Column loss_reason_id is null."),
+				 errhint("Set loss_reason_id to a row of crm.loss_reason, or call crm.lose_deal(deal, reason).")));
+}
+
+/*
+ * Sets updated_at when anything else changed, and keeps it otherwise: it is
+ * the time of the latest entry in the history.
+ */
+static void
+set_updated(Guarded *row, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	bool		differs = row->any_changed;
+
+	for (int attnum = 1; !differs && attnum <= row->desc->natts; attnum++)
+		differs = attnum != row->attnum[COL_UPDATED] &&
+			!TupleDescAttr(row->desc, attnum - 1)->attisdropped &&
+			crm_column_differs(old_tuple, new_tuple, row->desc, attnum);
+	if (differs)
+		set_value(row, COL_UPDATED, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	else if (!is_untouched(row, COL_UPDATED))
+		set_value(row, COL_UPDATED, row->old_value[COL_UPDATED]);
+}
+
+static HeapTuple
+guarded_tuple(const Guarded *row, HeapTuple tuple)
+{
+	int			columns[COLUMNS];
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	int			n = 0;
+
+	for (int c = 0; c < COLUMNS; c++)
+	{
+		if (!row->changed[c])
+			continue;
+		columns[n] = row->attnum[c];
+		values[n] = row->value[c];
+		nulls[n] = row->isnull[c];
+		n++;
+	}
+	return heap_modify_tuple_by_cols(tuple, row->desc, n, columns, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(crm_stage_guard);
+
+/* BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal. */
+Datum
+crm_stage_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.stage_guard()");
+	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	HeapTuple	tuple;
+	Guarded		row;
+	const CrmStage *from = NULL;
+	const CrmStage *stage;
+
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!(is_insert || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("crm.stage_guard() must be a BEFORE INSERT OR UPDATE trigger FOR EACH ROW")));
+	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;
+	row.desc = RelationGetDescr(trigger->tg_relation);
+	row.any_changed = false;
+	memset(row.changed, 0, sizeof(row.changed));
+	memcpy(row.attnum, find_columns(fcinfo, trigger->tg_relation), sizeof(row.attnum));
+	for (int c = 0; c < COLUMNS; c++)
+	{
+		row.value[c] = heap_getattr(tuple, row.attnum[c], row.desc, &row.isnull[c]);
+		if (!is_insert)
+			row.old_value[c] = heap_getattr(trigger->tg_trigtuple, row.attnum[c], row.desc, &row.old_isnull[c]);
+	}
+
+	crm_stage_matrix_refresh(trigger->tg_relation);
+	if (is_insert)
+	{
+		stage = begin(&row);
+		follow_pipeline(&row, stage, !row.isnull[COL_PIPELINE]);
+	}
+	else
+	{
+		stage = require_stage(&row);
+		follow_pipeline(&row, stage, !is_untouched(&row, COL_PIPELINE));
+		if (!is_untouched(&row, COL_STAGE))
+		{
+			from = crm_stage_find(DatumGetInt64(row.old_value[COL_STAGE]));
+			if (from == NULL || !crm_stage_may_move(from->id, stage->id))
+				report_forbidden(deal_label(&row), from, stage);
+		}
+	}
+	if (is_insert || from != NULL)
+	{
+		set_entered(&row, is_insert, stage);
+		set_outcome(&row, is_insert, from, stage);
+	}
+	set_closed(&row, stage);
+	require_reason(&row, stage);
+	if (!row.isnull[COL_AMOUNT] && row.isnull[COL_CURRENCY])
+		set_value(&row, COL_CURRENCY, CStringGetTextDatum(stage->currency));
+	if (!is_insert)
+		set_updated(&row, trigger->tg_trigtuple, tuple);
+	return PointerGetDatum(row.any_changed ? guarded_tuple(&row, tuple) : tuple);
+}
+
+PG_FUNCTION_INFO_V1(crm_stages_changed);
+
+/*
+ * AFTER any change FOR EACH STATEMENT on the tables of stages: every backend
+ * reads them anew.
+ */
+Datum
+crm_stages_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.stages_changed()");
+
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,230 @@
+/*
+ * stage_matrix.c
+ *		The cache of stages and allowed moves; see stage_matrix.h.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "crm.h"
+#include "history/change.h"
+#include "sales/stage_matrix.h"
+
+typedef struct MoveKey
+{
+	int64		from;
+	int64		to;
+} MoveKey;
+
+/* Everything lives in one context, thrown away and built anew. */
+static MemoryContext matrix_context = NULL;
+static bool matrix_valid = false;
+static HTAB *stages = NULL;
+static HTAB *moves = NULL;
+static CrmStage **ordered = NULL;	/* by default first, pipeline, position */
+static int	ordered_count = 0;
+static int64 default_pipeline = 0;
+
+/* The tables it was read from; a change of any of them makes it stale. */
+static Oid	source_tables[3];
+
+static void
+tables_invalidated(Datum argument, Oid relation)
+{
+	if (!OidIsValid(relation) || relation == source_tables[0] ||
+		relation == source_tables[1] || relation == source_tables[2])
+		matrix_valid = false;
+}
+
+static HTAB *
+make_hash(const char *name, Size key_size, Size entry_size)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = key_size;
+	control.entrysize = entry_size;
+	control.hcxt = matrix_context;
+	return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Reads what is committed now, not what the transaction's snapshot shows: the
+ * matrix outlives a transaction of an isolation level that keeps an old one.
+ */
+static void
+run(const char *sql)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
+	Snapshot	latest;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	if (SPI_execute_snapshot(plan, NULL, NULL, latest, InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "reading the stages failed");
+	UnregisterSnapshot(latest);
+}
+
+static int64
+bigint_field(HeapTuple row, int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(row, SPI_tuptable->tupdesc, number, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static char *
+text_field(HeapTuple row, int number)
+{
+	char	   *value = SPI_getvalue(row, SPI_tuptable->tupdesc, number);
+
+	return value == NULL ? NULL : MemoryContextStrdup(matrix_context, value);
+}
+
+static void
+read_stages(void)
+{
+	run("SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default "
+		"FROM crm.stage s JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) s.pipeline_id "
+		"ORDER BY p.is_default DESC, p.id, s.position");
+	ordered_count = 0;
+	ordered = MemoryContextAlloc(matrix_context, sizeof(CrmStage *) * (SPI_processed + 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		int64		id = bigint_field(row, 1);
+		CrmStage   *stage = hash_search(stages, &id, HASH_ENTER, NULL);
+		char	   *kind = text_field(row, 4);
+		bool		isnull;
+
+		stage->pipeline_id = bigint_field(row, 2);
+		stage->name = text_field(row, 3);
+		stage->kind = strcmp(kind, "won") == 0 ? CRM_STAGE_WON :
+			strcmp(kind, "lost") == 0 ? CRM_STAGE_LOST : CRM_STAGE_OPEN;
+		stage->pipeline = text_field(row, 5);
+		stage->currency = text_field(row, 6);
+		stage->begins = false;
+		if (DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull)))
+			default_pipeline = stage->pipeline_id;
+		ordered[ordered_count++] = stage;
+	}
+}
+
+static void
+read_moves(void)
+{
+	run("SELECT from_stage_id, to_stage_id FROM crm.stage_transition");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MoveKey		key = {
+			bigint_field(SPI_tuptable->vals[i], 1),
+			bigint_field(SPI_tuptable->vals[i], 2)
+		};
+
+		if (key.from != 0)
+			(void) hash_search(moves, &key, HASH_ENTER, NULL);
+		else
+		{
+			CrmStage   *stage = hash_search(stages, &key.to, HASH_FIND, NULL);
+
+			if (stage != NULL)
+				stage->begins = true;
+		}
+	}
+}
+
+void
+crm_stage_matrix_refresh(Relation relation)
+{
+	static const char *const names[] = {"pipeline", "stage", "stage_transition"};
+	Oid			schema;
+	CrmOwnerRights caller;
+
+	/* An invalidation during the reading makes the next call read again. */
+	if (matrix_valid)
+		return;
+	if (matrix_context == NULL)
+	{
+		matrix_context = AllocSetContextCreate(CacheMemoryContext, "crm stages", ALLOCSET_SMALL_SIZES);
+		CacheRegisterRelcacheCallback(tables_invalidated, (Datum) 0);
+	}
+	MemoryContextReset(matrix_context);
+	stages = make_hash("crm stages", sizeof(int64), sizeof(CrmStage));
+	moves = make_hash("crm stage transitions", sizeof(MoveKey), sizeof(MoveKey));
+	default_pipeline = 0;
+	schema = get_namespace_oid("crm", false);
+	for (int i = 0; i < lengthof(source_tables); i++)
+		source_tables[i] = get_relname_relid(names[i], schema);
+	crm_become_owner(relation, &caller);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	PG_TRY();
+	{
+		matrix_valid = true;
+		read_stages();
+		read_moves();
+	}
+	PG_CATCH();
+	{
+		matrix_valid = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	SPI_finish();
+	crm_become_caller(&caller);
+}
+
+const CrmStage *
+crm_stage_find(int64 id)
+{
+	return hash_search(stages, &id, HASH_FIND, NULL);
+}
+
+const CrmStage *
+crm_stage_first(int64 pipeline_id)
+{
+	if (pipeline_id == 0)
+		pipeline_id = default_pipeline;
+	for (int i = 0; i < ordered_count; i++)
+		if (ordered[i]->pipeline_id == pipeline_id && ordered[i]->begins)
+			return ordered[i];
+	return NULL;
+}
+
+bool
+crm_stage_may_move(int64 from, int64 to)
+{
+	MoveKey		key = {from, to};
+
+	return hash_search(moves, &key, HASH_FIND, NULL) != NULL;
+}
+
+const char *
+crm_stage_list_next(int64 from, int64 pipeline_id)
+{
+	const CrmStage *origin = from == 0 ? NULL : crm_stage_find(from);
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < ordered_count; i++)
+	{
+		CrmStage   *stage = ordered[i];
+
+		if (from == 0 ? !(stage->begins && stage->pipeline_id == pipeline_id) :
+			!crm_stage_may_move(from, stage->id))
+			continue;
+		appendStringInfo(&list, "%s\"%s\"", list.len > 0 ? ", " : "", stage->name);
+		if (origin != NULL && origin->pipeline_id != stage->pipeline_id)
+			appendStringInfo(&list, " of \"%s\"", stage->pipeline);
+	}
+	return list.len > 0 ? list.data : "none";
+}
