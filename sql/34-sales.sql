@@ -34,21 +34,28 @@ BEGIN
         RETURN NEW;
     END IF;
     SELECT count(*) INTO deals FROM crm.deal WHERE stage_id = OLD.id;
-    IF deals = 0 THEN
-        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
-    ELSIF TG_OP = 'DELETE' THEN
-        RAISE EXCEPTION 'stage "%" cannot be deleted: it has % deals', OLD.name, deals
-            USING ERRCODE = 'foreign_key_violation',
-                  DETAIL = format('Stage %s is referenced by crm.deal.', OLD.id),
-                  HINT = 'Move its deals to another stage first. To close the stage for new deals, delete the rows of crm.stage_transition that lead to it.';
-    ELSE
-        RAISE EXCEPTION 'stage "%" cannot change its kind from % to %: it has % deals', OLD.name, OLD.kind, NEW.kind, deals
-            USING ERRCODE = 'RM005',
-                  HINT = 'Make a new stage of that kind and move the deals to it.';
+    IF TG_OP = 'UPDATE' THEN
+        IF deals > 0 THEN
+            RAISE EXCEPTION 'stage "%" cannot change its kind from % to %: it has % deals', OLD.name, OLD.kind, NEW.kind, deals
+                USING ERRCODE = 'RM005',
+                      HINT = 'Make a new stage of that kind and move the deals to it.';
+        END IF;
+        RETURN NEW;
     END IF;
+    IF deals > 0 OR EXISTS (
+        SELECT FROM crm.deal_history h
+        WHERE h.field = 'stage_id' AND (h.old_value = to_jsonb(OLD.id) OR h.new_value = to_jsonb(OLD.id))
+           OR h.field = '*' AND (h.old_value -> 'stage_id' = to_jsonb(OLD.id) OR h.new_value -> 'stage_id' = to_jsonb(OLD.id))) THEN
+        RAISE EXCEPTION 'stage "%" cannot be deleted: %', OLD.name,
+            CASE WHEN deals > 0 THEN format('it has %s deals', deals) ELSE 'deals have been there' END
+            USING ERRCODE = 'foreign_key_violation',
+                  DETAIL = 'Reports about the past need it.',
+                  HINT = 'To close the stage for new deals, delete the rows of crm.stage_transition that lead to it.';
+    END IF;
+    RETURN OLD;
 END
 $$;
-COMMENT ON FUNCTION crm.stage_check() IS 'Trigger on crm.stage: fills probability, refuses to delete a stage that has deals (23503) or to change its kind (RM005).';
+COMMENT ON FUNCTION crm.stage_check() IS 'Trigger on crm.stage: fills probability, refuses to delete a stage that has or had deals (23503) and to change the kind of one that has (RM005).';
 
 /* Pipelines. */
 
@@ -525,24 +532,9 @@ COMMENT ON FUNCTION crm.rotting_deals(timestamptz) IS 'Open deals that have been
 
 /* Import. */
 
-CREATE FUNCTION crm.try_date(value text, format text DEFAULT 'YYYY-MM-DD') RETURNS date
-LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO, YMD' AS $$
-BEGIN
-    IF value ~ '^\d{4}-\d{2}-\d{2}([T ].*)?$' THEN
-        RETURN left(value, 10)::date;
-    END IF;
-    RETURN to_date(value, format);
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION crm.try_date(text, text) IS 'A text as a date: ISO 8601 (of a timestamp the date), otherwise by a format of to_date(); null when it is neither.';
-
 CREATE FUNCTION crm.import_deals(source regclass, pipeline text DEFAULT 'Imported', system text DEFAULT 'import',
     columns jsonb DEFAULT NULL, stages text[] DEFAULT NULL, won text[] DEFAULT '{Won}', lost text[] DEFAULT '{Lost}',
-    loss_reason text DEFAULT 'Not stated', date_format text DEFAULT 'MM/DD/YYYY', time_zone text DEFAULT 'UTC',
+    loss_reason text DEFAULT 'Not stated', date_order text DEFAULT 'mdy', time_zone text DEFAULT 'UTC',
     as_of timestamptz DEFAULT now(),
     OUT read bigint, OUT created bigint, OUT updated bigint, OUT unchanged bigint, OUT rejected bigint)
 RETURNS record
@@ -612,10 +604,11 @@ BEGIN
         found ->> 'external_id', found ->> 'name', found ->> 'stage', found ->> 'owner', found ->> 'company', found ->> 'product',
         found ->> 'started', found ->> 'closed', found ->> 'amount', found ->> 'currency', source);
     GET DIAGNOSTICS read = ROW_COUNT;
+    ANALYZE pg_temp.crm_deal_import;
 
     UPDATE pg_temp.crm_deal_import i
-    SET started = crm.try_date(i.started_text, date_format), closed = crm.try_date(i.closed_text, date_format),
-        amount = CASE WHEN i.amount_text ~ '^[+-]?\d{1,30}(\.\d{1,30})?$' THEN i.amount_text::numeric END;
+    SET started = crm.try_date(i.started_text, date_order), closed = crm.try_date(i.closed_text, date_order),
+        amount = crm.try_number(i.amount_text);
     UPDATE pg_temp.crm_deal_import i SET field = bad.field, reason = bad.reason
     FROM (SELECT c.place,
                  CASE WHEN c.external_id IS NULL OR c.copies > 1 THEN 'external_id'
@@ -628,8 +621,8 @@ BEGIN
                  CASE WHEN c.external_id IS NULL THEN 'has no number'
                       WHEN c.copies > 1 THEN format('the number %s is in an earlier row', c.external_id)
                       WHEN c.stage IS NULL THEN 'has no stage'
-                      WHEN c.started IS NULL AND c.started_text IS NOT NULL THEN format('"%s" is not a date like %s', c.started_text, date_format)
-                      WHEN c.closed IS NULL AND c.closed_text IS NOT NULL THEN format('"%s" is not a date like %s', c.closed_text, date_format)
+                      WHEN c.started IS NULL AND c.started_text IS NOT NULL THEN format('"%s" is not a date in the order %s', c.started_text, date_order)
+                      WHEN c.closed IS NULL AND c.closed_text IS NOT NULL THEN format('"%s" is not a date in the order %s', c.closed_text, date_order)
                       WHEN c.closed < c.started THEN format('closed on %s, before it began on %s', c.closed, c.started)
                       WHEN c.amount IS NULL AND c.amount_text IS NOT NULL THEN format('"%s" is not a number', c.amount_text)
                       WHEN c.amount < 0 THEN format('%s is negative', c.amount_text)
@@ -666,12 +659,15 @@ BEGIN
       AND NOT EXISTS (SELECT FROM crm.company c WHERE lower(c.name) = lower(i.company) AND c.deleted_at IS NULL)
     GROUP BY lower(i.company) ORDER BY lower(i.company);
     UPDATE pg_temp.crm_deal_import i
-    SET owner_id = (SELECT min(a.id) FROM crm.agent a WHERE lower(a.name) = lower(i.owner)),
-        company_id = (SELECT min(c.id) FROM crm.company c WHERE lower(c.name) = lower(i.company) AND c.deleted_at IS NULL),
-        name = coalesce(i.name, nullif(concat_ws(', ', i.product, i.company), ''), i.external_id);
+    SET owner_id = a.id, company_id = c.id,
+        name = coalesce(i.name, nullif(concat_ws(', ', i.product, i.company), ''), i.external_id)
+    FROM pg_temp.crm_deal_import j
+    LEFT JOIN (SELECT lower(name) AS key, min(id) AS id FROM crm.agent GROUP BY 1) a ON a.key = lower(j.owner)
+    LEFT JOIN (SELECT lower(name) AS key, min(id) AS id FROM crm.company WHERE deleted_at IS NULL GROUP BY 1) c
+        ON c.key = lower(j.company)
+    WHERE j.place = i.place;
 
     -- Deals that are there: what the source says wins, within the rules.
-    ANALYZE pg_temp.crm_deal_import;
     UPDATE pg_temp.crm_deal_import i
     SET deal_id = d.id,
         is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.close_date)

@@ -55,7 +55,7 @@ CREATE TABLE crm.stage (
     UNIQUE (pipeline_id, position) DEFERRABLE INITIALLY IMMEDIATE,
     CHECK (CASE kind WHEN 'won' THEN probability = 1 WHEN 'lost' THEN probability = 0 ELSE true END)
 );
-COMMENT ON TABLE crm.stage IS 'Stages of the pipelines. A stage with deals cannot be deleted, nor change its kind.';
+COMMENT ON TABLE crm.stage IS 'Stages of the pipelines. A stage that has or had deals cannot be deleted; one that has cannot change its kind.';
 
 CREATE SEQUENCE crm.stage_transition_id_seq;
 

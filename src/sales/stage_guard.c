@@ -67,6 +67,7 @@ static const struct
 typedef struct Guarded
 {
 	TupleDesc	desc;
+	bool		is_insert;
 	int			attnum[COLUMNS];
 	Datum		value[COLUMNS];
 	bool		isnull[COLUMNS];
@@ -138,12 +139,15 @@ is_untouched(const Guarded *row, Column column)
 		(row->isnull[column] || row->value[column] == row->old_value[column]);
 }
 
-/* What messages call the deal. */
+/* What messages call the deal; one that is being inserted has a name only. */
 static const char *
 deal_label(const Guarded *row)
 {
-	return psprintf("%lld \"%s\"", (long long) bigint_value(row, COL_ID),
-					row->isnull[COL_NAME] ? "" : TextDatumGetCString(row->value[COL_NAME]));
+	const char *name = row->isnull[COL_NAME] ? "" : TextDatumGetCString(row->value[COL_NAME]);
+
+	if (row->is_insert)
+		return psprintf("\"%s\"", name);
+	return psprintf("%lld \"%s\"", (long long) bigint_value(row, COL_ID), name);
 }
 
 static void
@@ -163,8 +167,7 @@ report_forbidden(const char *label, const CrmStage *from, const CrmStage *to)
 				 errmsg("deal %s cannot move from stage \"%s\" of pipeline \"%s\" to stage \"%s\" of pipeline \"%s\"",
 						label, from->name, from->pipeline, to->name, to->pipeline),
 				 errdetail("From \"%s\" it may move to: %s.", from->name, crm_stage_list_next(from->id, 0)),
-				 errhint("To allow it, add a row to crm.stage_transition: from_stage_id %lld, to_stage_id %lld.",
-						 (long long) from->id, (long long) to->id)));
+				 errhint("To allow it, add the two stages to crm.stage_transition.")));
 	ereport(ERROR,
 			(errcode(CRM_ERRCODE_TRANSITION),
 			 errmsg("deal %s cannot move from stage \"%s\" to stage \"%s\"", label, from->name, to->name),
@@ -246,20 +249,19 @@ follow_pipeline(Guarded *row, const CrmStage *stage, bool given)
 	if (given)
 		ereport(ERROR,
 				(errcode(CRM_ERRCODE_UNKNOWN),
-				 errmsg("stage \"%s\" does not belong to pipeline %lld", stage->name,
-						(long long) bigint_value(row, COL_PIPELINE)),
-				 errdetail("It belongs to pipeline %lld \"%s\".", (long long) stage->pipeline_id, stage->pipeline),
+				 errmsg("the stage of deal %s, \"%s\", belongs to another pipeline, \"%s\"",
+						deal_label(row), stage->name, stage->pipeline),
 				 errhint("To move a deal to another pipeline, set stage_id to a stage of it; pipeline_id follows.")));
 	set_value(row, COL_PIPELINE, Int64GetDatum(stage->pipeline_id));
 }
 
 /* When the deal came to its stage. */
 static void
-set_entered(Guarded *row, bool is_insert, const CrmStage *stage)
+set_entered(Guarded *row, const CrmStage *stage)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
-	if (is_insert)
+	if (row->is_insert)
 	{
 		if (!row->isnull[COL_ENTERED])
 			return;
@@ -304,9 +306,9 @@ set_closed(Guarded *row, const CrmStage *stage)
 
 /* What goes with the stage that the deal has just entered. */
 static void
-set_outcome(Guarded *row, bool is_insert, const CrmStage *from, const CrmStage *stage)
+set_outcome(Guarded *row, const CrmStage *from, const CrmStage *stage)
 {
-	if (!is_insert && is_untouched(row, COL_CLOSED))
+	if (!row->is_insert && is_untouched(row, COL_CLOSED))
 		set_null(row, COL_CLOSED);
 	if (stage->kind != CRM_STAGE_LOST)
 	{
@@ -314,7 +316,7 @@ set_outcome(Guarded *row, bool is_insert, const CrmStage *from, const CrmStage *
 		set_null(row, COL_LOST_TO);
 		set_null(row, COL_LOST_AT);
 	}
-	else if (!is_insert && (row->isnull[COL_LOST_AT] || is_untouched(row, COL_LOST_AT)))
+	else if (!row->is_insert && (row->isnull[COL_LOST_AT] || is_untouched(row, COL_LOST_AT)))
 		set_value(row, COL_LOST_AT, Int64GetDatum(from->id));
 }
 
@@ -388,6 +390,7 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 				 errmsg("crm.stage_guard() must be a BEFORE INSERT OR UPDATE trigger FOR EACH ROW")));
 	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;
 	row.desc = RelationGetDescr(trigger->tg_relation);
+	row.is_insert = is_insert;
 	row.any_changed = false;
 	memset(row.changed, 0, sizeof(row.changed));
 	memcpy(row.attnum, find_columns(fcinfo, trigger->tg_relation), sizeof(row.attnum));
@@ -417,8 +420,8 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	}
 	if (is_insert || from != NULL)
 	{
-		set_entered(&row, is_insert, stage);
-		set_outcome(&row, is_insert, from, stage);
+		set_entered(&row, stage);
+		set_outcome(&row, from, stage);
 	}
 	set_closed(&row, stage);
 	require_reason(&row, stage);
