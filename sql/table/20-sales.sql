@@ -31,6 +31,7 @@ CREATE TABLE crm.pipeline (
     name text NOT NULL UNIQUE CHECK (name <> ''), -- Name.
     description text, -- What is sold this way, to whom.
     currency text NOT NULL DEFAULT 'USD' REFERENCES crm.currency (code), -- Currency of a deal's amount when the deal names none.
+    touch_every interval NOT NULL DEFAULT '7 days' CHECK (touch_every > '0'), -- How long an open deal may go without a logged touch, see crm.v_activity_gap.
     is_default boolean NOT NULL DEFAULT false, -- Whether deals that name no pipeline go here; at most one.
     active boolean NOT NULL DEFAULT true, -- Whether it is in use; only for screens.
     created_at timestamptz NOT NULL DEFAULT now() -- When the row was made.
