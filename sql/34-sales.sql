@@ -57,6 +57,48 @@ END
 $$;
 COMMENT ON FUNCTION crm.stage_check() IS 'Trigger on crm.stage: fills probability, refuses to delete a stage that has or had deals (23503) and to change the kind of one that has (RM005).';
 
+CREATE FUNCTION crm.keep_deal_history() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'the history of deals cannot be changed or removed'
+        USING ERRCODE = 'RM020',
+              HINT = 'To shorten it all the same, the owner of the table disables its trigger: ALTER TABLE crm.deal_history DISABLE TRIGGER append_only.';
+END
+$$;
+COMMENT ON FUNCTION crm.keep_deal_history() IS 'Trigger: keeps crm.deal_history append-only. Raises RM020.';
+
+/* For rows whose attrs changed, so that other updates of many deals cost nothing. */
+CREATE FUNCTION crm.check_deal_attrs() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT a.key AS field, crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) AS problem, f.name IS NULL AS unknown
+    INTO bad
+    FROM jsonb_each(CASE WHEN jsonb_typeof(NEW.attrs) = 'object' THEN NEW.attrs ELSE jsonb_build_object('attrs', NEW.attrs) END) a
+    LEFT JOIN crm.custom_field f ON f.entity = 'deal' AND f.name = a.key
+    WHERE crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) IS NOT NULL
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'custom field "%" of deal % %', bad.field, NEW.id, bad.problem
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = bad.field,
+                  HINT = CASE WHEN bad.unknown
+                      THEN format('Define it first: SELECT crm.define_field(''deal'', %L, ''text'').', bad.field)
+                      ELSE 'crm.custom_field holds what each field may be.' END;
+    END IF;
+    SELECT f.name AS field INTO bad FROM crm.custom_field f
+    WHERE f.entity = 'deal' AND f.is_required AND NOT NEW.attrs ? f.name LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'custom field "%" of deal % is required', bad.field, NEW.id
+            USING ERRCODE = 'RM003', COLUMN = bad.field, HINT = format('Give attrs a key %s.', bad.field);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION crm.check_deal_attrs() IS 'Trigger AFTER UPDATE FOR EACH ROW on crm.deal: checks attrs as crm.check_attrs() does. Errors: 22023 a field is unknown or has a wrong value; RM003 a required one is missing.';
+
 /* Pipelines. */
 
 CREATE FUNCTION crm.pipeline_template(template text,
@@ -589,7 +631,7 @@ BEGIN
     CREATE TEMPORARY TABLE crm_deal_import (
         place bigint, source_row jsonb, external_id text, name text, stage text, owner text, company text, product text,
         started_text text, closed_text text, amount_text text, currency text,
-        started date, closed date, amount numeric, stage_id bigint, kind text, owner_id bigint, company_id bigint,
+        started date, closed date, amount numeric, attrs jsonb, stage_id bigint, kind text, owner_id bigint, company_id bigint,
         deal_id bigint, is_changed boolean, field text, reason text
     ) ON COMMIT DROP;
     EXECUTE format($query$
@@ -631,6 +673,39 @@ BEGIN
           FROM (SELECT *, row_number() OVER (PARTITION BY external_id ORDER BY place) AS copies FROM pg_temp.crm_deal_import) c) bad
     WHERE bad.place = i.place AND bad.field IS NOT NULL;
 
+    -- The other columns become custom fields; those that are missing are defined.
+    UPDATE pg_temp.crm_deal_import i
+    SET attrs = (SELECT coalesce(jsonb_object_agg(regexp_replace(regexp_replace(a.key, '[^[:alnum:]_]', '_', 'g'), '^(\d)', '_\1'), a.value), '{}')
+                 FROM jsonb_each(i.source_row - ARRAY(SELECT f.value FROM jsonb_each_text(found) f)
+                                 || jsonb_build_object('product', i.product)) a
+                 WHERE btrim(a.value #>> '{}') <> '')
+    WHERE i.reason IS NULL;
+    INSERT INTO crm.custom_field (entity, name, type, description)
+    SELECT 'deal', a.key,
+           CASE WHEN bool_and(jsonb_typeof(a.value) = 'string') THEN 'text'
+                WHEN bool_and(jsonb_typeof(a.value) = 'number') THEN 'number'
+                WHEN bool_and(jsonb_typeof(a.value) = 'boolean') THEN 'boolean' ELSE 'json' END,
+           format('Column of %s', source)
+    FROM pg_temp.crm_deal_import i, jsonb_each(i.attrs) a
+    GROUP BY a.key
+    ON CONFLICT (entity, name) DO NOTHING;
+    IF EXISTS (SELECT FROM crm.custom_field f WHERE f.entity = 'deal' AND f.type IN ('number', 'integer')) THEN
+        UPDATE pg_temp.crm_deal_import i
+        SET attrs = i.attrs || (SELECT coalesce(jsonb_object_agg(a.key, crm.try_number(a.value #>> '{}')), '{}')
+                                FROM jsonb_each(i.attrs) a
+                                JOIN crm.custom_field f ON f.entity = 'deal' AND f.name = a.key AND f.type IN ('number', 'integer')
+                                WHERE crm.try_number(a.value #>> '{}') IS NOT NULL)
+        WHERE i.reason IS NULL;
+    END IF;
+    UPDATE pg_temp.crm_deal_import i SET field = bad.field, reason = bad.reason
+    FROM (SELECT DISTINCT ON (c.place) c.place, a.key AS field, crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) AS reason
+          FROM pg_temp.crm_deal_import c, jsonb_each(c.attrs) a JOIN crm.custom_field f ON f.entity = 'deal' AND f.name = a.key
+          WHERE c.reason IS NULL AND crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) IS NOT NULL) bad
+    WHERE bad.place = i.place;
+    UPDATE pg_temp.crm_deal_import i SET field = f.name, reason = 'is required'
+    FROM crm.custom_field f
+    WHERE i.reason IS NULL AND f.entity = 'deal' AND f.is_required AND NOT i.attrs ? f.name;
+
     -- The pipeline: made from the stages that occur unless it is there.
     SELECT p.id INTO target_pipeline_id FROM crm.pipeline p WHERE p.name = pipeline;
     IF target_pipeline_id IS NULL THEN
@@ -670,9 +745,10 @@ BEGIN
     -- Deals that are there: what the source says wins, within the rules.
     UPDATE pg_temp.crm_deal_import i
     SET deal_id = d.id,
-        is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.close_date)
+        is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.attrs)
             IS DISTINCT FROM (i.name, i.stage_id, coalesce(i.company_id, d.company_id), coalesce(i.owner_id, d.owner_id),
-                              coalesce(i.amount, d.amount), coalesce(i.closed, d.close_date)),
+                              coalesce(i.amount, d.amount), coalesce(i.currency, d.currency), coalesce(i.closed, d.close_date),
+                              d.attrs || i.attrs),
         field = CASE WHEN d.deleted_at IS NOT NULL THEN 'external_id' WHEN d.stage_id <> i.stage_id THEN 'stage' END,
         reason = CASE
             WHEN d.deleted_at IS NOT NULL THEN 'the deal has been deleted here'
@@ -694,7 +770,7 @@ BEGIN
                                 ELSE greatest(d.stage_entered_at, coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of)) END,
         company_id = coalesce(i.company_id, d.company_id), owner_id = coalesce(i.owner_id, d.owner_id),
         amount = coalesce(i.amount, d.amount), currency = coalesce(i.currency, d.currency),
-        close_date = coalesce(i.closed, d.close_date),
+        close_date = coalesce(i.closed, d.close_date), attrs = d.attrs || i.attrs,
         loss_reason_id = CASE WHEN i.kind = 'lost' THEN coalesce(d.loss_reason_id, reason_id) ELSE d.loss_reason_id END
     FROM pg_temp.crm_deal_import i
     WHERE d.id = i.deal_id AND i.is_changed AND i.reason IS NULL;
@@ -705,10 +781,7 @@ BEGIN
     SELECT i.name, target_pipeline_id, i.stage_id, i.company_id, i.owner_id, i.amount, i.currency, i.closed,
            CASE WHEN i.kind = 'open' THEN begun.at ELSE ended.at END,
            CASE WHEN i.kind <> 'open' THEN ended.at END,
-           CASE WHEN i.kind = 'lost' THEN reason_id END,
-           jsonb_strip_nulls(jsonb_build_object('product', i.product)
-               || (i.source_row - ARRAY(SELECT f.value FROM jsonb_each_text(found) f))),
-           system, i.external_id, begun.at
+           CASE WHEN i.kind = 'lost' THEN reason_id END, i.attrs, system, i.external_id, begun.at
     FROM pg_temp.crm_deal_import i
     CROSS JOIN LATERAL (SELECT coalesce(coalesce(i.started, i.closed)::timestamp AT TIME ZONE time_zone, as_of) AS at) begun
     CROSS JOIN LATERAL (SELECT greatest(coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of), begun.at) AS at) ended
@@ -725,4 +798,4 @@ BEGIN
     DROP TABLE pg_temp.crm_deal_import;
 END
 $$;
-COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, amount, currency); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns go to attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. Run again it updates what changed: deals are known by system and external_id. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';
+COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, amount, currency); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns become custom fields in attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. Run again it updates what changed: deals are known by system and external_id. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';

@@ -178,6 +178,12 @@ CREATE TRIGGER stage_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm
 CREATE TRIGGER stage_transition_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.stage_transition
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();
 CREATE TRIGGER stage_guard BEFORE INSERT OR UPDATE ON crm.deal FOR EACH ROW EXECUTE FUNCTION crm.stage_guard();
+CREATE TRIGGER attrs_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
+CREATE TRIGGER attrs_update AFTER UPDATE ON crm.deal FOR EACH ROW WHEN (NEW.attrs IS DISTINCT FROM OLD.attrs)
+    EXECUTE FUNCTION crm.check_deal_attrs();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.deal_history FOR EACH ROW EXECUTE FUNCTION crm.keep_deal_history();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.deal_history FOR EACH STATEMENT EXECUTE FUNCTION crm.keep_deal_history();
 CREATE TRIGGER deal_history_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.deal_history();
 CREATE TRIGGER deal_history_change AFTER UPDATE OR DELETE ON crm.deal FOR EACH ROW EXECUTE FUNCTION crm.deal_history();
