@@ -338,12 +338,16 @@ judge(const PhoneScan *scan, const PhoneRegion *home, CrmPhone *phone, Judgement
 		judgement->code = "PHONE_TOO_SHORT";
 		return false;
 	}
+	if (judgement->valid)
+	{
+		judgement->accepted = true;
+		return true;
+	}
 	switch (crm_phone_length(crm_phone_main_region(plan->country), plan->length))
 	{
 		case PHONE_LENGTH_POSSIBLE:
 			/* Unknown numbers need a length that is usual: 14 in Russia is not. */
-			if (judgement->valid ||
-				crm_phone_main_region(plan->country)->usual_lengths >> plan->length & 1)
+			if (crm_phone_main_region(plan->country)->usual_lengths >> plan->length & 1)
 				break;
 			judgement->code = nearer_length(crm_phone_main_region(plan->country), plan->length);
 			return false;
@@ -361,8 +365,7 @@ judge(const PhoneScan *scan, const PhoneRegion *home, CrmPhone *phone, Judgement
 			return false;
 	}
 	judgement->accepted = true;
-	if (!judgement->valid)
-		judgement->code = "PHONE_UNKNOWN_RANGE";
+	judgement->code = "PHONE_UNKNOWN_RANGE";
 	return true;
 }
 
@@ -718,7 +721,8 @@ explain_rest(const char *s, size_t length, const char *region, const PhoneRegion
 					  "There is no number in the text.");
 		crm_check_hint(check, "Leave the field empty (NULL) when there is no number.");
 	}
-	else if (found == 1 && count_digits(s, 0, start) + count_digits(s, position_after, length) >= 4)
+	else if (c.kind == PHONE_DIGIT ||
+			 (found == 1 && count_digits(s, 0, start) + count_digits(s, position_after, length) >= 4))
 	{
 		crm_check_set(check, CRM_CHECK_BAD, "PHONE_SEVERAL", (int) trouble,
 					  "There are digits for more than one number in the text.");

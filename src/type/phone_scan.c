@@ -279,7 +279,7 @@ scan_extension(const char *s, size_t length, PhoneScan *scan)
 		else if (c.code == ';')
 			semicolons++;
 		else if (c.kind == PHONE_SEPARATOR || c.kind == PHONE_OPEN || c.kind == PHONE_CLOSE)
-			other++;
+			other += commas + semicolons;	/* between a pause and what follows */
 		else if (c.kind != PHONE_SPACE && c.kind != PHONE_INVISIBLE)
 			break;
 		at += c.bytes;
@@ -402,7 +402,7 @@ crm_phone_scan(const char *s, size_t length, size_t at, size_t end_limit, PhoneS
 		}
 		else if (c.kind == PHONE_PLUS)
 		{
-			if (scan->count > 0)
+			if (scan->count > 0 || (scan->plus && gap))
 				break;
 			if (scan->plus || c.bytes > 1)
 				scan->plain = false;
@@ -425,7 +425,7 @@ crm_phone_scan(const char *s, size_t length, size_t at, size_t end_limit, PhoneS
 		scan->group_end[scan->groups++] = scan->number_end;
 	scan->end = scan->number_end;
 
-	if (scan->number_end < length)
+	if (scan->number_end < length && scan->count >= 3)
 	{
 		scan_extension(s, length, scan);
 		if (scan->ext_count == 0 && s[scan->number_end] == '#')

@@ -72,6 +72,8 @@ read_message(const std::string &from)
 		uint64_t	key = read_varint(from, at);
 		Field		field = {(int) (key >> 3), 0, ""};
 
+		if (key == 0)
+			break;				/* padding behind the last message */
 		if ((key & 7) == 0)
 			field.value = read_varint(from, at);
 		else if ((key & 7) == 2)
