@@ -22,3 +22,7 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Everybody may look up our types and call our functions; what these may read
+-- and write is a matter of the rights on the tables.
+GRANT USAGE ON SCHEMA crm TO PUBLIC;

@@ -50,6 +50,9 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN (SELECT version FROM crm.installation);
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'permission denied for the tables of crm' USING ERRCODE = 'insufficient_privilege',
+        HINT = 'The owner of the tables grants rights: crm.install(roles => true) makes roles that have them.';
 END
 $$;
 COMMENT ON FUNCTION crm.installed_version() IS 'The version of the tables in this database; null when crm.install() has not run.';
@@ -248,7 +251,6 @@ BEGIN
     SELECT * INTO outcome FROM crm.converge();
     IF installed IS NULL THEN
         INSERT INTO crm.installation (version) VALUES (crm.code_version());
-        GRANT USAGE ON SCHEMA crm TO PUBLIC;
     END IF;
     PERFORM crm.after_install();
     IF roles THEN
@@ -311,6 +313,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning AS $$
 DECLARE
+    item text;
     removed integer;
     rest text;
 BEGIN
@@ -328,15 +331,15 @@ BEGIN
     SELECT count(*) INTO removed FROM crm.schema_object o
     WHERE crm.object_exists(o.kind, o.relation, o.name);
     -- Without CASCADE: what the user built on ours is the user's to remove.
-    EXECUTE (SELECT coalesce('DROP VIEW ' || string_agg(format('crm.%I', o.name), ', '), 'SELECT')
-             FROM crm.schema_object o WHERE o.kind = 'view' AND crm.object_exists('view', o.name, o.name));
-    EXECUTE (SELECT coalesce(string_agg(format('DROP FUNCTION crm.%I', o.name), '; '), 'SELECT')
-             FROM crm.schema_object o WHERE o.kind = 'function' AND crm.object_exists('function', o.name, o.name));
-    EXECUTE (SELECT 'DROP TABLE ' || string_agg(format('crm.%I', o.name), ', ')
-             FROM crm.schema_object o WHERE o.kind = 'table' AND crm.object_exists('table', o.name, o.name));
-    EXECUTE (SELECT coalesce('DROP SEQUENCE ' || string_agg(format('crm.%I', s.name), ', '), 'SELECT')
-             FROM crm.schema_source() f, crm.schema_statements(f.source) s
-             WHERE f.kind <> 'migration' AND s.kind = 'sequence' AND crm.object_exists('sequence', s.name, s.name));
+    FOREACH item IN ARRAY (
+        SELECT array_agg(format('DROP %s %s', d.kind, d.names) ORDER BY d.position)
+        FROM (SELECT k.position, k.kind, string_agg(format('crm.%I', o.name), ', ') AS names
+              FROM (VALUES (1, 'view'), (2, 'table'), (3, 'function'), (4, 'sequence')) k (position, kind)
+              JOIN crm.schema_object o ON o.kind = k.kind AND crm.object_exists(o.kind, o.relation, o.name)
+              GROUP BY k.position, k.kind) d)
+    LOOP
+        EXECUTE item;
+    END LOOP;
     SELECT string_agg(format('crm.%I', relname), ', ') INTO rest
     FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v', 'm', 'S', 'p', 'f')
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e');

@@ -2,13 +2,54 @@
  * What the life cycle calls in the other domains, and crm.status().
  * ------------------------------------------------------------------ */
 
+CREATE FUNCTION crm.key_versions(OUT kind text, OUT version integer) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    VALUES ('name_key', crm.name_key_version()), ('email_match_key', crm.email_match_key_version())
+$$;
+COMMENT ON FUNCTION crm.key_versions() IS 'The versions of the rules by which this code makes match keys.';
+
 CREATE FUNCTION crm.after_install() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    INSERT INTO crm.key_version (kind, version)
+    SELECT k.kind, k.version FROM crm.key_versions() k ON CONFLICT (kind) DO NOTHING;
+    -- DROP EXTENSION ... CASCADE takes columns of our types with it; what was
+    -- entered is still there, and writing it again derives them anew.
+    UPDATE crm.contact_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
+    UPDATE crm.company_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
 END
 $$;
 COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions and fills derived columns that a dropped extension took with it.';
+
+CREATE FUNCTION crm.rebuild_keys() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    touched bigint := 0;
+    n bigint;
+BEGIN
+    PERFORM crm.require_installed();
+    -- Writing a row as it is makes the trigger derive its keys; nothing else changes.
+    UPDATE crm.contact SET id = id;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+    UPDATE crm.company SET id = id;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+    UPDATE crm.contact_point SET raw = raw WHERE kind IN ('email', 'phone');
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+    UPDATE crm.company_point SET raw = raw WHERE kind IN ('email', 'phone');
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+    INSERT INTO crm.key_version (kind, version) SELECT k.kind, k.version FROM crm.key_versions() k
+    ON CONFLICT (kind) DO UPDATE SET version = excluded.version, built_at = now();
+    RETURN touched;
+END
+$$;
+COMMENT ON FUNCTION crm.rebuild_keys() IS 'Derives all match keys and canonical forms again, after an update of the package that changed their rules (crm.status() says when). Rewrites every contact, company and point without changing what was entered; returns the number of rows. Takes row locks on all of them.';
 
 CREATE FUNCTION crm.before_uninstall() RETURNS void
 LANGUAGE plpgsql
@@ -25,3 +66,59 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights. Errors: 42501 when the caller may not create roles.';
+
+CREATE FUNCTION crm.status(OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    installed text := crm.installed_version();
+    catalog_version text := (SELECT extversion FROM pg_extension WHERE extname = 'crm');
+    object record;
+BEGIN
+    RETURN QUERY SELECT 'code', CASE WHEN catalog_version = crm.code_version() THEN 'ok' ELSE 'error' END,
+        format('library %s, functions %s', crm.code_version(), catalog_version),
+        CASE WHEN catalog_version <> crm.code_version() THEN 'Run ALTER EXTENSION crm UPDATE, or end sessions that loaded the old library.' END;
+    IF installed IS NULL THEN
+        RETURN QUERY SELECT 'tables', 'error', 'not installed in this database', 'Run SELECT crm.install().';
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'tables', CASE WHEN installed = crm.code_version() THEN 'ok' ELSE 'error' END,
+        format('version %s, owned by %s', installed, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'crm.installation'::regclass)),
+        CASE WHEN installed <> crm.code_version() THEN 'Run SELECT crm.upgrade().' END;
+    RETURN QUERY SELECT 'schema', 'warning', format('schema crm belongs to %s, who may drop what is in it', pg_get_userbyid(n.nspowner)),
+                        'ALTER SCHEMA crm OWNER TO the owner of the tables.'
+    FROM pg_namespace n JOIN pg_class c ON c.oid = 'crm.installation'::regclass
+    WHERE n.nspname = 'crm' AND n.nspowner <> c.relowner AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = n.nspowner);
+    RETURN QUERY SELECT 'encoding', 'warning', format('the database is in %s: names and addresses beyond ASCII are not understood', pg_encoding_to_char(encoding)),
+                        'Use a database in UTF8.'
+    FROM pg_database WHERE datname = current_database() AND pg_encoding_to_char(encoding) <> 'UTF8';
+    FOR object IN
+        SELECT s.kind, s.relation, s.name, s.columns FROM crm.schema_source() f, crm.schema_statements(f.source) s
+        WHERE f.kind <> 'migration' AND crm.object_exists(s.kind, s.relation, s.name) IS NOT NULL
+    LOOP
+        IF NOT crm.object_exists(object.kind, object.relation, object.name) THEN
+            RETURN QUERY SELECT object.kind || ' ' || object.name, 'error',
+                'missing' || CASE WHEN object.kind IN ('trigger', 'index') THEN ' on crm.' || object.relation ELSE '' END, 'Run SELECT crm.install().';
+        ELSIF object.kind = 'table' THEN
+            RETURN QUERY SELECT 'table ' || object.name, 'error', format('column %s is missing', c), 'Run SELECT crm.install().'
+            FROM unnest(object.columns) c
+            WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = format('crm.%I', object.name)::regclass AND a.attname = c AND NOT a.attisdropped);
+        ELSIF object.kind = 'trigger' THEN
+            RETURN QUERY SELECT 'trigger ' || object.name, 'error', format('disabled on crm.%s', object.relation),
+                format('ALTER TABLE crm.%I ENABLE TRIGGER %I', object.relation, object.name)
+            FROM pg_trigger t WHERE t.tgrelid = format('crm.%I', object.relation)::regclass AND t.tgname = object.name AND t.tgenabled = 'D';
+        END IF;
+    END LOOP;
+    RETURN QUERY SELECT 'index ' || c.relname, 'error', 'invalid', format('REINDEX INDEX CONCURRENTLY crm.%I', c.relname)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE c.relnamespace = 'crm'::regnamespace AND NOT i.indisvalid;
+    RETURN QUERY SELECT 'keys', CASE WHEN v.version = k.version THEN 'ok' ELSE 'warning' END,
+        format('%s: stored by rules %s, the code has %s', k.kind, coalesce(v.version::text, 'unknown'), k.version),
+        CASE WHEN v.version IS DISTINCT FROM k.version THEN 'Run SELECT crm.rebuild_keys() when the load allows it.' END
+    FROM crm.key_versions() k LEFT JOIN crm.key_version v USING (kind);
+    RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
+    RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
+    FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
+END
+$$;
+COMMENT ON FUNCTION crm.status() IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs.';

@@ -32,6 +32,7 @@ typedef struct Replacement
 {
 	TupleDesc	desc;
 	HeapTuple	row;
+	bool		is_same;		/* an update that enters nothing new */
 	int			count;
 	int			columns[8];
 	Datum		values[8];
@@ -116,6 +117,8 @@ derive_email(Replacement *r, const char *raw, size_t length)
 		crm_email_parse(raw, length, crm_email_flags(), image, &check);
 	if (size == 0)
 	{
+		if (r->is_same)
+			return;
 		crm_email_repair(raw, length, crm_email_flags(), &check);
 		crm_report_bad(NULL, "crm.email", raw, length, &check);
 	}
@@ -148,7 +151,11 @@ derive_phone(Replacement *r, const char *raw, size_t length)
 	crm_check_init(&check);
 	if (crm_check_length(&check, length) ||
 		!crm_phone_parse(raw, length, region[0] != '\0' ? region : NULL, &phone, &check))
+	{
+		if (r->is_same)
+			return;
 		crm_report_bad(NULL, "crm.phone", raw, length, &check);
+	}
 	replace(r, "phone", crm_phone_datum(&phone), false);
 	/* The key leaves the extension out: one switchboard, one key. */
 	phone.ext_length = 0;
@@ -184,6 +191,21 @@ derive_point(Replacement *r)
 	}
 }
 
+/*
+ * Whether an update leaves every column as it was: then it asks for nothing
+ * but to derive again.  Such a one must not fail on a value that the rules of
+ * today refuse, and is no change of the row.
+ */
+static bool
+changes_nothing(HeapTuple old_row, HeapTuple new_row, TupleDesc desc)
+{
+	for (int attnum = 1; attnum <= desc->natts; attnum++)
+		if (!TupleDescAttr(desc, attnum - 1)->attisdropped &&
+			crm_column_differs(old_row, new_row, desc, attnum))
+			return false;
+	return true;
+}
+
 PG_FUNCTION_INFO_V1(crm_derive);
 
 Datum
@@ -204,13 +226,15 @@ crm_derive(PG_FUNCTION_ARGS)
 	r.desc = RelationGetDescr(trigger->tg_relation);
 	r.row = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 
+	r.is_same = is_update && changes_nothing(trigger->tg_trigtuple, trigger->tg_newtuple, r.desc);
+
 	if (strcmp(relation, "contact") == 0)
 		derive_name_key(&r, person, lengthof(person));
 	else if (strcmp(relation, "company") == 0)
 		derive_name_key(&r, organisation, lengthof(organisation));
 	else
 		derive_point(&r);
-	if (is_update)
+	if (is_update && !r.is_same)
 		replace(&r, "updated_at", TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
 	if (r.count == 0)
 		return PointerGetDatum(r.row);

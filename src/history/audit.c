@@ -21,11 +21,18 @@
 #include "crm.h"
 #include "history/change.h"
 
-/* Columns whose change alone is not worth an entry. */
+/*
+ * Columns whose change alone is not worth an entry, as they follow from
+ * others: the time of the change, match keys, and the canonical form that
+ * stands beside what was entered in a contact point.
+ */
 static bool
-is_bookkeeping(const char *column)
+is_bookkeeping(const char *column, bool is_point)
 {
-	return strcmp(column, "updated_at") == 0;
+	return strcmp(column, "updated_at") == 0 ||
+		strcmp(column, "name_key") == 0 ||
+		strcmp(column, "match_key") == 0 ||
+		(is_point && (strcmp(column, "email") == 0 || strcmp(column, "phone") == 0));
 }
 
 static void
@@ -61,7 +68,7 @@ push_jsonb(JsonbParseState **state, Jsonb *jsonb)
  * columns that are not null when there is no new row; NULL when none differs.
  */
 static Jsonb *
-changes_of(HeapTuple old_row, HeapTuple new_row, TupleDesc desc)
+changes_of(HeapTuple old_row, HeapTuple new_row, TupleDesc desc, bool is_point)
 {
 	JsonbParseState *state = NULL;
 	bool		any = false;
@@ -77,7 +84,7 @@ changes_of(HeapTuple old_row, HeapTuple new_row, TupleDesc desc)
 		if (new_row != NULL ? !crm_column_differs(old_row, new_row, desc, attnum) :
 			heap_attisnull(old_row, attnum, desc))
 			continue;
-		any = any || !is_bookkeeping(column);
+		any = any || !is_bookkeeping(column, is_point);
 		push_string(&state, WJB_KEY, column);
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		push_string(&state, WJB_KEY, "old");
@@ -109,7 +116,8 @@ log_row(TriggerData *trigger, const char *actor, const char *role)
 	TupleDesc	desc = RelationGetDescr(relation);
 	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	HeapTuple	new_row = is_update ? trigger->tg_newtuple : NULL;
-	Jsonb	   *changes = changes_of(trigger->tg_trigtuple, new_row, desc);
+	bool		is_point = SPI_fnumber(desc, "match_key") > 0;
+	Jsonb	   *changes = changes_of(trigger->tg_trigtuple, new_row, desc, is_point);
 	Datum		values[7];
 	char		nulls[8] = "       ";
 	int64		row_id = 0;

@@ -1,5 +1,7 @@
 -- Life cycle: install, repair, uninstall.  R-046
 \set SHOW_CONTEXT never
+-- Whatever ran before in this database.
+SELECT crm.uninstall(current_database()) IS NOT NULL AS uninstalled;
 SELECT crm.installed_version();
 SELECT crm.require_installed();
 SELECT crm.install() ~ '^crm [0-9.]+ installed: [0-9]+ objects$' AS installed;

@@ -1,0 +1,73 @@
+# Dump and restore lose nothing: rows, sequences, what the user added, and
+# history is not written twice.  R-046
+use strict;
+use warnings FATAL => 'all';
+
+use CrmTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = crm_node('dump');
+$node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
+crm_sample_data($node, 'postgres');
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE clerk;
+ALTER TABLE crm.contact ADD COLUMN shoe_size integer CHECK (shoe_size > 0);
+UPDATE crm.contact SET shoe_size = 42 WHERE id = 1;
+CREATE INDEX contact_shoe_size ON crm.contact (shoe_size);
+CREATE INDEX contact_point_domain ON crm.contact_point USING btree (email crm.email_domain_ops);
+ALTER TABLE crm.contact ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON crm.contact TO clerk USING (city = 'Казань');
+GRANT SELECT ON crm.contact TO clerk;
+COMMENT ON TABLE crm.contact IS 'ours';
+ALTER TABLE crm.contact ENABLE ALWAYS TRIGGER audit_change;
+UPDATE crm.channel SET cost_per_contact = 5 WHERE name = 'call';
+CREATE TABLE note (contact_id bigint REFERENCES crm.contact (id), mail crm.email, phone crm.phone, body text);
+INSERT INTO note SELECT contact_id, email, NULL, 'x' FROM crm.contact_point WHERE email IS NOT NULL;
+CREATE VIEW public.people AS SELECT id, crm.full_name(title, given_name, middle_name, family_name, suffix) AS name FROM crm.contact;
+SQL
+my $before = crm_state($node, 'postgres');
+like($before, qr/^contact: 51 rows/m, 'there is something to dump');
+like($before, qr/^audit_log: \d\d+ rows/m, 'and a history');
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/c.dump", '-d', 'postgres' ], 'pg_dump, custom format');
+$node->command_ok([ 'pg_dump', '-f', "$dir/plain.sql", '-d', 'postgres' ], 'pg_dump, plain');
+$node->command_ok([ 'pg_dump', '-Fd', '-j2', '-f', "$dir/d.dump", '-d', 'postgres' ], 'pg_dump, parallel');
+
+my %restore = (
+	single => [ 'pg_restore', '--single-transaction', '--exit-on-error', '-d', 'single', "$dir/c.dump" ],
+	jobs => [ 'pg_restore', '-j4', '--exit-on-error', '-d', 'jobs', "$dir/d.dump" ],
+	plain => [ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql", 'plain' ]);
+for my $how (sort keys %restore)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $how TEMPLATE template0");
+	$node->command_ok($restore{$how}, "restore: $how");
+	crm_same(crm_state($node, $how), $before, "nothing lost: $how");
+	is($node->safe_psql($how, 'SELECT sum(hashtext(n::text)::bigint) FROM note n'),
+		$node->safe_psql('postgres', 'SELECT sum(hashtext(n::text)::bigint) FROM note n'), "a table of the user with our types: $how");
+	is($node->safe_psql($how, "SELECT crm.install()"),
+		"crm " . $node->safe_psql($how, 'SELECT crm.code_version()') . " is complete", "nothing to repair: $how");
+	is($node->safe_psql($how, "SELECT count(*) FROM crm.status() WHERE state = 'error'"), '0', "status is clean: $how");
+	# It goes on working, with the next number and one entry of history a change.
+	my $entries = $node->safe_psql($how, "SELECT count(*) FROM crm.audit_log WHERE relation = 'contact'");
+	$node->safe_psql($how, "SELECT crm.create_contact('{\"name\": \"Anna Ivanova\", \"email\": \"anna\@example.org\"}')");
+	is($node->safe_psql($how, "SELECT max(id) - (SELECT last_value FROM crm.contact_id_seq) FROM crm.contact"), '0', "ids go on: $how");
+	is($node->safe_psql($how, "SELECT count(*) - $entries FROM crm.audit_log WHERE relation = 'contact'"), '1', "history goes on: $how");
+	is($node->safe_psql($how, "SELECT count(*) FROM crm.lookup_contact('ANNA\@EXAMPLE.ORG')"), '1', "keys go on: $how");
+}
+
+# Schema first, data afterwards with triggers off, as some do.
+$node->safe_psql('postgres', 'CREATE DATABASE twostep TEMPLATE template0');
+$node->command_ok([ 'pg_restore', '-s', '--exit-on-error', '-d', 'twostep', "$dir/c.dump" ], 'restore: schema');
+$node->command_ok([ 'pg_restore', '-a', '--disable-triggers', '--exit-on-error', '-d', 'twostep', "$dir/c.dump" ], 'restore: data');
+# (The option --disable-triggers itself turns ENABLE ALWAYS into ENABLE.)
+(my $plain = $before) =~ s/(trigger audit_change on crm\.contact:) A/$1 O/;
+crm_same(crm_state($node, 'twostep'), $plain, 'nothing lost: schema, then data');
+
+# Over itself.
+$node->command_ok([ 'pg_restore', '--clean', '--if-exists', '--exit-on-error', '-d', 'single', "$dir/c.dump" ], 'restore: --clean');
+crm_same(crm_state($node, 'single'), $before, 'nothing lost: --clean');
+
+done_testing();

@@ -1,0 +1,64 @@
+# DROP EXTENSION refuses while the tables are there, and even with CASCADE
+# nothing is lost that crm.install() does not bring back.  R-046
+use strict;
+use warnings FATAL => 'all';
+
+use CrmTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = crm_node('drop');
+$node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
+crm_sample_data($node, 'postgres');
+my $before = crm_state($node, 'postgres');
+
+my ($status, $out, $err) = $node->psql('postgres', 'DROP EXTENSION crm');
+isnt($status, 0, 'DROP EXTENSION is refused');
+like($err, qr/its tables are installed/, 'the reason');
+like($err, qr/HINT:.*crm\.uninstall\(confirm/, 'the way out');
+
+$node->safe_psql('postgres', 'DROP EXTENSION crm CASCADE');
+is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact"), '51', 'CASCADE leaves the rows');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_attribute WHERE attrelid = 'crm.contact_point'::regclass AND attname IN ('email', 'phone') AND NOT attisdropped"),
+	'0', 'and takes the columns of our types');
+$node->safe_psql('postgres', 'CREATE EXTENSION crm');
+is($node->safe_psql('postgres', "SELECT count(*) > 0 FROM crm.status() WHERE state = 'error'"), 't', 'status names what is missing');
+like($node->safe_psql('postgres', 'SELECT crm.install()'), qr/repaired/, 'install() repairs');
+is($node->safe_psql('postgres', "SELECT string_agg(item || ' ' || detail, ', ') FROM crm.status() WHERE state = 'error'"), '', 'status is clean');
+
+# The same rows; the columns came back at the end of their tables, and the
+# objects were made anew.
+my $after = crm_state($node, 'postgres');
+for my $state (\$before, \$after)
+{
+	$$state =~ s/^(contact_point|company_point|schema_object): .*$//mg;
+}
+crm_same($after, $before, 'all as before');
+is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact_point WHERE (kind = 'email') <> (email IS NOT NULL) OR (kind = 'phone') <> (phone IS NOT NULL) OR (kind IN ('email', 'phone') AND match_key IS NULL)"),
+	'0', 'derived columns are filled');
+is($node->safe_psql('postgres', "SELECT count(*) FROM crm.lookup_contact('+7 912 345 00 01')"), '1', 'look-ups work');
+
+# A trigger, an index and a view that somebody removed come back as well.
+$node->safe_psql('postgres', 'DROP TRIGGER audit_change ON crm.contact; DROP INDEX crm.contact_name_key; ALTER TABLE crm.contact DISABLE TRIGGER key_update');
+is($node->safe_psql('postgres', "SELECT string_agg(item || ': ' || detail, '; ' ORDER BY item) FROM crm.status() WHERE state = 'error'"),
+	'index contact_name_key: missing on crm.contact; trigger audit_change: missing on crm.contact; trigger key_update: disabled on crm.contact', 'status names them');
+like($node->safe_psql('postgres', 'SELECT crm.install()'), qr/repaired: 2 objects/, 'install() repairs two');
+
+# Uninstalling.
+($status, $out, $err) = $node->psql('postgres', "SELECT crm.uninstall('elsewhere')");
+like($err, qr/RM012|removes every contact/, 'uninstall() wants the name of the database');
+$node->safe_psql('postgres', 'CREATE TABLE mine (contact_id bigint REFERENCES crm.contact (id))');
+($status, $out, $err) = $node->psql('postgres', "SELECT crm.uninstall('postgres')");
+like($err, qr/other objects depend|constraint mine_contact_id_fkey/, 'and refuses while something of the user depends');
+$node->safe_psql('postgres', 'DROP TABLE mine');
+like($node->safe_psql('postgres', "SELECT crm.uninstall('postgres')"), qr/crm uninstalled: \d+ objects removed\. To remove/, 'uninstall()');
+is($node->safe_psql('postgres', "SELECT string_agg(relname, ' ') FROM pg_class c WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v', 'S', 'm', 'p') AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"),
+	'', 'no relation is left');
+is($node->safe_psql('postgres', "SELECT string_agg(proname, ' ') FROM pg_proc p WHERE pronamespace = 'crm'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"),
+	'', 'no function is left');
+$node->safe_psql('postgres', 'DROP EXTENSION crm');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_proc WHERE pronamespace = 'crm'::regnamespace"), '0', 'nothing is left');
+like($node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()'), qr/installed/, 'and it can be installed again');
+
+done_testing();

@@ -1,0 +1,75 @@
+# Installed and used by roles without superuser rights.
+use strict;
+use warnings FATAL => 'all';
+
+use CrmTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = crm_node('roles');
+$node->safe_psql('postgres', 'CREATE ROLE owner LOGIN; CREATE ROLE mallory LOGIN; CREATE ROLE app LOGIN; CREATE DATABASE crm OWNER owner; GRANT CREATE ON DATABASE crm TO mallory');
+
+sub as
+{
+	my ($role, $sql) = @_;
+	my ($status, $out, $err) = $node->psql('crm', $sql, extra_params => [ '-U', $role ]);
+	return $status == 0 ? $out : $err;
+}
+
+# A schema that somebody else made first is refused.
+as('mallory', 'CREATE SCHEMA crm');
+like(as('owner', 'CREATE EXTENSION crm'), qr/schema "crm" belongs to another role, "mallory"|must be a member|permission denied/, 'a schema of a stranger is refused');
+as('mallory', 'DROP SCHEMA crm');
+
+# The owner of the database installs everything.
+is(as('owner', 'CREATE EXTENSION crm'), '', 'the owner of a database creates the extension');
+like(as('owner', 'SELECT crm.install()'), qr/installed/, 'and the tables');
+is($node->safe_psql('crm', "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v', 'S')"),
+	'owner', 'which are the owner\'s');
+crm_sample_data($node, 'crm', 'owner');
+is(as('owner', "SELECT string_agg(item || detail, ' ') FROM crm.status() WHERE state NOT IN ('ok', 'info')"), '', 'status is clean');
+is(as('owner', "ALTER TABLE crm.contact ADD COLUMN note text; CREATE INDEX contact_note ON crm.contact (note)"), '', 'the owner alters the tables');
+
+# Others have what they are granted and no more.
+like(as('app', "SELECT crm.create_contact('{\"name\": \"Anna\"}')"), qr/permission denied/, 'a stranger cannot write');
+like(as('mallory', 'SELECT crm.install()'), qr/may not create objects in schema "crm"/, 'nor install');
+like(as('mallory', "SELECT crm.uninstall('crm')"), qr/may not create objects in schema "crm"/, 'nor uninstall');
+like(as('app', 'SELECT crm.refresh_contact_keys(ARRAY[1])'), qr/permission denied/, 'nor call what runs with the owner\'s rights');
+as('owner', 'GRANT SELECT, INSERT, UPDATE ON crm.contact, crm.contact_point, crm.company, crm.company_contact TO app;
+	GRANT INSERT, SELECT ON crm.tag, crm.consent, crm.external_ref, crm.contact_identity TO app; GRANT DELETE ON crm.tag TO app; GRANT UPDATE ON crm.external_ref TO app;
+	GRANT SELECT ON crm.installation, crm.custom_field, crm.contact_key, crm.company_key TO app; GRANT USAGE ON ALL SEQUENCES IN SCHEMA crm TO app');
+like(as('app', "SELECT crm.create_contact('{\"name\": \"Anna Ivanova\", \"email\": \"anna\@example.org\", \"tags\": [\"x\"], \"identity\": {\"vk\": \"anna\"}}')"), qr/^\d+$/, 'a role with rights on the tables writes');
+is(as('app', "SELECT count(*) FROM crm.contact_key WHERE key = 'anna\@example.org'"), '1', 'keys are kept for it');
+is($node->safe_psql('crm', "SELECT count(*) > 0 FROM crm.audit_log WHERE actor = 'app' AND role = 'app'"), 't', 'and history in its name');
+like(as('app', "INSERT INTO crm.contact_key VALUES ('email', 'x', 1)"), qr/permission denied/, 'it cannot write keys itself');
+like(as('app', "DELETE FROM crm.audit_log"), qr/permission denied/, 'nor touch history');
+like(as('owner', "UPDATE crm.consent SET status = 'denied'"), qr/cannot be changed/, 'consent is append-only even for the owner');
+
+# Inside an extension script the tables would become members.
+like(as('owner', 'SELECT crm.in_extension_script()'), qr/f/, 'no script is running');
+
+# A superuser's extension in an owner's database.
+$node->safe_psql('postgres', 'CREATE DATABASE other OWNER owner');
+$node->safe_psql('other', 'CREATE EXTENSION crm');
+my ($status, $out, $err) = $node->psql('other', 'SELECT crm.install()', extra_params => [ '-U', 'owner' ]);
+like($err, qr/HINT:\s+As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA crm TO owner/, 'the hint says what is missing');
+$node->safe_psql('other', 'GRANT USAGE, CREATE ON SCHEMA crm TO owner');
+($status, $out, $err) = $node->psql('other', 'SELECT crm.install()', extra_params => [ '-U', 'owner' ]);
+like($out, qr/installed/, 'and then it works');
+
+# Two at once: the second waits and finds it done.
+$node->safe_psql('postgres', 'CREATE DATABASE twice');
+$node->safe_psql('twice', 'CREATE EXTENSION crm');
+my $first = $node->background_psql('twice');
+$first->query_safe('BEGIN');
+$first->query_safe('SELECT crm.install()');
+my $second = $node->background_psql('twice');
+$second->query_until(qr/started/, "\\echo started\nSELECT crm.install();\n\\echo ended\n");
+$first->query_safe('COMMIT');
+$second->query_until(qr/ended/, '');
+$first->quit;
+$second->quit;
+is($node->safe_psql('twice', "SELECT crm.install() ~ 'complete'"), 't', 'install() at once in two sessions');
+
+done_testing();

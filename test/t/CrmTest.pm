@@ -1,0 +1,103 @@
+# What the TAP tests share: a server that finds the extension, and a
+# description of everything crm keeps in a database.
+package CrmTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(crm_node crm_sample_data crm_state crm_catalog crm_same);
+
+# A started server in UTF8 with the settings by which it finds the extension.
+sub crm_node
+{
+	my ($name, $extra) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	$node->append_conf('postgresql.conf', slurp_file($ENV{CRM_SETTINGS}));
+	$node->append_conf('postgresql.conf', $extra) if defined $extra;
+	$node->start;
+	return $node;
+}
+
+# Contacts with everything that hangs on them, through the public functions.
+sub crm_sample_data
+{
+	my ($node, $db, $role) = @_;
+	$node->safe_psql($db, ($role ? "SET ROLE $role;" : '') . <<'SQL');
+SET crm.default_region = 'RU';
+SELECT crm.create_contact(jsonb_build_object('name', 'Иванов Иван Иванович', 'email', 'ivan' || i || '@example.com',
+       'phone', '8 (912) 345-' || lpad((i / 100)::text, 2, '0') || '-' || lpad((i % 100)::text, 2, '0'), 'birth_date', '1980-01-01',
+       'company', 'ООО Ромашка ' || i % 5, 'tags', '["vip"]'::jsonb,
+       'external_ref', jsonb_build_object('1C', i), 'identity', jsonb_build_object('vk', i),
+       'consent', '{"purpose": "marketing", "channel": "email"}'::jsonb))
+FROM generate_series(1, 50) i;
+SELECT crm.update_contact(id, '{"city": "Казань"}') FROM crm.contact WHERE id % 2 = 0;
+SELECT crm.delete_contact(id) FROM crm.contact WHERE id % 7 = 0;
+SELECT crm.import_apply(crm.import_csv('clients.csv', E'id,name,email\n1,Anna Ivanova,anna@example.com\n2,Broken,nobody@@example.com\n', source => 'shop'));
+SQL
+}
+
+# One line a relation: its rows and their checksum; sequences; and what the
+# user added.  Two databases with the same lines hold the same.
+sub crm_state
+{
+	my ($node, $db) = @_;
+	return $node->safe_psql($db, <<'SQL');
+SET search_path = pg_catalog;
+SELECT format('%s: %s rows, %s', c.relname, x.rows, x.sum)
+FROM pg_class c CROSS JOIN LATERAL (
+    SELECT (xpath('/row/n/text()', r))[1]::text AS rows, (xpath('/row/s/text()', r))[1]::text AS sum
+    FROM query_to_xml(format('SELECT count(*) AS n, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) AS s FROM crm.%I t', c.relname), true, true, '') r) x
+WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname;
+SELECT format('sequence %s: %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'crm' ORDER BY 1;
+SELECT format('trigger %s on %s: %s %s', tgname, tgrelid::regclass, tgenabled, pg_get_triggerdef(oid)) FROM pg_trigger
+WHERE tgrelid::regclass::text LIKE 'crm.%' AND NOT tgisinternal ORDER BY 1;
+SELECT format('policy %s on %s: %s', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)) FROM pg_policy ORDER BY 1;
+SELECT format('row security of %s: %s', relname, relrowsecurity) FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relrowsecurity ORDER BY 1;
+SELECT format('index %s', indexdef) FROM pg_indexes WHERE schemaname = 'crm' ORDER BY 1;
+SELECT format('column %s.%s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod)) FROM pg_attribute
+WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v')) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid::regclass::text, attname;
+SELECT format('constraint %s on %s: %s', conname, conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
+WHERE connamespace = 'crm'::regnamespace AND conrelid <> 0 ORDER BY 1;
+SELECT format('acl of %s: %s', relname, relacl) FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relacl IS NOT NULL ORDER BY 1;
+SELECT format('comment on %s: %s', objoid::regclass, description) FROM pg_description
+WHERE classoid = 'pg_class'::regclass AND objoid IN (SELECT oid FROM pg_class WHERE relnamespace = 'crm'::regnamespace) ORDER BY 1;
+SQL
+}
+
+# Whether two such descriptions are equal; shows the lines that differ only.
+sub crm_same
+{
+	my ($got, $expected, $name) = @_;
+	my %got = map { $_ => 1 } split /\n/, $got;
+	my %expected = map { $_ => 1 } split /\n/, $expected;
+	my @lost = grep { !$got{$_} } sort keys %expected;
+	my @new = grep { !$expected{$_} } sort keys %got;
+	ok(!@lost && !@new, $name)
+	  or diag(join("\n", (map { "lost: $_" } @lost[ 0 .. ($#lost > 9 ? 9 : $#lost) ]), (map { "new:  $_" } @new[ 0 .. ($#new > 9 ? 9 : $#new) ])));
+}
+
+# The members of the extension with definitions, comments and rights.
+sub crm_catalog
+{
+	my ($node, $db) = @_;
+	return $node->safe_psql($db, <<'SQL');
+SET search_path = pg_catalog;
+WITH member AS (
+    SELECT classid, objid FROM pg_depend
+    WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'crm')
+)
+SELECT pg_describe_object(m.classid, m.objid, 0) || ' | ' || coalesce(obj_description(m.objid, m.classid::regclass::text::name), 'no comment')
+       || coalesce(' | ' || (SELECT pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || p.procost || p.prorows || p.proparallel || p.proleakproof FROM pg_proc p WHERE p.oid = m.objid AND m.classid = 'pg_proc'::regclass AND p.prokind IN ('f', 'p')), '')
+       || coalesce(' | ' || (SELECT row(o.oprname, o.oprcom::regoperator, o.oprnegate::regoperator, o.oprcode, o.oprrest, o.oprjoin, o.oprcanhash, o.oprcanmerge)::text FROM pg_operator o WHERE o.oid = m.objid AND m.classid = 'pg_operator'::regclass), '')
+       || coalesce(' | ' || (SELECT row(t.typlen, t.typbyval, t.typalign, t.typstorage, t.typinput, t.typoutput, t.typreceive, t.typsend, t.typcategory)::text FROM pg_type t WHERE t.oid = m.objid AND m.classid = 'pg_type'::regclass), '')
+FROM member m ORDER BY 1;
+SQL
+}
+
+1;
