@@ -52,8 +52,13 @@ for my $delay (300_000, 900_000, 1_600_000)
 	$node->kill9;
 	kill 9, @children;
 	$session->finish;
-	usleep(300_000);
-	$node->start;
+	# While one of them is still dying the next server does not start.
+	for my $try (1 .. 60)
+	{
+		last if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;
+		usleep(300_000);
+	}
 	consistent("after a kill at $delay us");
 }
 my $state = $node->safe_psql('postgres', "SELECT status FROM crm.import_batch WHERE id = $batch");
