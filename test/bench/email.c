@@ -1,6 +1,7 @@
 /*
  * How many addresses a core reads, keys, compares; beside copying their bytes.
  * sources: src/type/check.c src/type/email.c src/type/email_check.c
+ * sources: src/type/email_domain.c
  * sources: src/type/email_key.c src/type/email_match.c src/text/idna.c
  * sources: src/text/idna_punycode.c
  */

@@ -2,6 +2,7 @@
  * Reads arbitrary bytes as an address and as a domain; the bytes are cut in
  * two for the comparisons.
  * sources: src/type/check.c src/type/email.c src/type/email_check.c
+ * sources: src/type/email_domain.c
  * sources: src/type/email_key.c src/type/email_match.c src/text/idna.c
  * sources: src/text/idna_punycode.c
  */
