@@ -175,12 +175,18 @@ CREATE FUNCTION crm.email_within_domain(crm.email, text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 SUPPORT crm.email_domain_support AS 'MODULE_PATHNAME', 'crm_email_within_domain';
 
-/* The ends of the range that a prefix or a domain takes in an index. */
+/*
+ * The ends of the range that a prefix or a domain takes in an index, for plans
+ * whose right side is no constant.  They are values that no input accepts.
+ */
 CREATE FUNCTION crm.email_prefix_bound(text, boolean) RETURNS crm.email
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'crm_email_prefix_bound';
 
 CREATE FUNCTION crm.email_domain_bound(text, boolean) RETURNS crm.email
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'crm_email_domain_bound';
+
+COMMENT ON FUNCTION crm.email_prefix_bound(text, boolean) IS 'For plans of ^@ only: the lower or (true) the upper end of what a prefix takes in an index. Not an address; do not store it.';
+COMMENT ON FUNCTION crm.email_domain_bound(text, boolean) IS 'For plans of <<@ only: the lower or (true) the upper end of what a domain takes in an index. Not an address; do not store it.';
 
 CREATE CAST (crm.email AS text) WITH FUNCTION crm.email_to_text(crm.email) AS ASSIGNMENT;
 

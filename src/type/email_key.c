@@ -332,7 +332,7 @@ crm_email_tag(const char *image, size_t size, int *offset, int *length)
 	CrmEmailParts p = crm_email_parts(image, size);
 	const char *plus;
 
-	if (p.local[0] == '"' || p.local[0] == '+')
+	if (p.local_length == 0 || p.local[0] == '"' || p.local[0] == '+')
 		return false;
 	plus = memchr(p.local, '+', p.local_length);
 	if (plus == NULL)
@@ -350,7 +350,7 @@ crm_email_mask(const char *image, size_t size, char *out)
 	uint32_t	code;
 	int			n = 0;
 
-	if (p.local[0] != '"')
+	if (p.local_length > 0 && p.local[0] != '"')
 	{
 		n = crm_utf8_decode(p.local, p.local_length, &code);
 		memcpy(out, p.local, n);

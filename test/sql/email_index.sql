@@ -117,3 +117,6 @@ SELECT * FROM one;
 SAVEPOINT here;
 INSERT INTO one VALUES ('ivan@example.com');
 ROLLBACK;
+-- The bounds are no addresses, but harmless to every function.
+SELECT b, crm.local_part(b), crm.domain(b), crm.ascii(b), crm.domain_ascii(b), crm.tag(b), crm.mask(b), crm.match_key(b), crm.is_special_use(b)
+FROM unnest(ARRAY[crm.email_domain_bound('example.com', false), crm.email_domain_bound('bad domain', false), crm.email_prefix_bound('iva', true)]) AS b;
