@@ -72,12 +72,11 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     installed text := crm.installed_version();
-    catalog_version text := (SELECT extversion FROM pg_extension WHERE extname = 'crm');
     object record;
 BEGIN
-    RETURN QUERY SELECT 'code', CASE WHEN catalog_version = crm.code_version() THEN 'ok' ELSE 'error' END,
-        format('library %s, functions %s', crm.code_version(), catalog_version),
-        CASE WHEN catalog_version <> crm.code_version() THEN 'Run ALTER EXTENSION crm UPDATE, or end sessions that loaded the old library.' END;
+    RETURN QUERY SELECT 'code', CASE WHEN crm.library_version() = crm.code_version() THEN 'ok' ELSE 'error' END,
+        format('library %s, functions %s', crm.library_version(), crm.code_version()),
+        CASE WHEN crm.library_version() <> crm.code_version() THEN 'Run ALTER EXTENSION crm UPDATE, or end sessions that loaded the old library.' END;
     IF installed IS NULL THEN
         RETURN QUERY SELECT 'tables', 'error', 'not installed in this database', 'Run SELECT crm.install().';
         RETURN;

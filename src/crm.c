@@ -62,11 +62,11 @@ _PG_init(void)
 	MarkGUCPrefixReserved("crm");
 }
 
-PG_FUNCTION_INFO_V1(crm_code_version);
+PG_FUNCTION_INFO_V1(crm_library_version);
 
 /* The version of the loaded module. */
 Datum
-crm_code_version(PG_FUNCTION_ARGS)
+crm_library_version(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(CRM_VERSION));
 }

@@ -93,7 +93,7 @@ WITH member AS (
     WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'crm')
 )
 SELECT pg_describe_object(m.classid, m.objid, 0) || ' | ' || coalesce(obj_description(m.objid, m.classid::regclass::text::name), 'no comment')
-       || coalesce(' | ' || (SELECT pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || p.procost || p.prorows || p.proparallel || p.proleakproof FROM pg_proc p WHERE p.oid = m.objid AND m.classid = 'pg_proc'::regclass AND p.prokind IN ('f', 'p')), '')
+       || coalesce(' | ' || (SELECT pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') || row(p.procost, p.prorows, p.proparallel, p.proleakproof)::text FROM pg_proc p WHERE p.oid = m.objid AND m.classid = 'pg_proc'::regclass AND p.prokind IN ('f', 'p')), '')
        || coalesce(' | ' || (SELECT row(o.oprname, o.oprcom::regoperator, o.oprnegate::regoperator, o.oprcode, o.oprrest, o.oprjoin, o.oprcanhash, o.oprcanmerge)::text FROM pg_operator o WHERE o.oid = m.objid AND m.classid = 'pg_operator'::regclass), '')
        || coalesce(' | ' || (SELECT row(t.typlen, t.typbyval, t.typalign, t.typstorage, t.typinput, t.typoutput, t.typreceive, t.typsend, t.typcategory)::text FROM pg_type t WHERE t.oid = m.objid AND m.classid = 'pg_type'::regclass), '')
 FROM member m ORDER BY 1;

@@ -1,0 +1,10 @@
+-- From the preview 0.0.1 (types, contacts, import) to 0.1.0: sales, activities,
+-- tasks, reminders and jobs.  Code only; crm.upgrade() makes the tables.
+-- @functions sql/30-install.sql
+-- @functions sql/31-contact.sql
+-- @functions sql/32-import.sql
+-- @whole sql/34-sales.sql
+-- @whole sql/35-activity.sql
+-- @whole sql/36-job.sql
+-- @functions sql/39-status.sql
+-- @schema_source
