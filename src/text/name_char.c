@@ -195,7 +195,31 @@ crm_name_fold_lookalikes(const char *src, size_t length, char *dst,
 
 	*folded = *mixed = 0;
 	*first = length;
+
+	/* Most text has one script only, and nothing to fold. */
+	{
+		bool		latin = false;
+		bool		cyrillic = false;
+
+		while (i < length && !(latin && cyrillic))
+		{
+			uint32_t	c;
+			int			n = crm_utf8_decode(src + i, length - i, &c);
+			CrmScript	script = n != 0 ? crm_name_script(c) : CRM_SCRIPT_NONE;
+
+			latin |= script == CRM_SCRIPT_LATIN;
+			cyrillic |= script == CRM_SCRIPT_CYRILLIC;
+			i += n != 0 ? n : 1;
+		}
+		if (!(latin && cyrillic))
+		{
+			memcpy(dst, src, length);
+			return length;
+		}
+	}
+
 	memset(&all, 0, sizeof(all));
+	i = 0;
 	while (i < length)
 	{
 		uint32_t	c;

@@ -56,15 +56,18 @@ lower_tail(Tail *tail, const char *s, size_t length)
 static bool
 ends(const Tail *tail, const char *endings)
 {
+	const char *end = tail->text + tail->length;
+
 	while (*endings != '\0')
 	{
-		const char *space = strchr(endings, ' ');
-		size_t		n = space != NULL ? (size_t) (space - endings) : strlen(endings);
+		size_t		n = 0;
 
-		if (tail->length >= n + 2 &&
-			memcmp(tail->text + tail->length - n, endings, n) == 0)
+		while (endings[n] != ' ' && endings[n] != '\0')
+			n++;
+		if (tail->length >= n + 2 && endings[n - 1] == end[-1] &&
+			memcmp(end - n, endings, n) == 0)
 			return true;
-		endings += n + (space != NULL);
+		endings += n + (endings[n] == ' ');
 	}
 	return false;
 }
@@ -75,12 +78,13 @@ is_one_of(const Tail *tail, const char *words)
 {
 	while (*words != '\0')
 	{
-		const char *space = strchr(words, ' ');
-		size_t		n = space != NULL ? (size_t) (space - words) : strlen(words);
+		size_t		n = 0;
 
+		while (words[n] != ' ' && words[n] != '\0')
+			n++;
 		if (tail->length == n && memcmp(tail->text, words, n) == 0)
 			return true;
-		words += n + (space != NULL);
+		words += n + (words[n] == ' ');
 	}
 	return false;
 }
@@ -150,18 +154,20 @@ crm_name_surname_gender(const char *s, size_t length)
 	return 0;
 }
 
-bool
+int
 crm_name_is_surname(const char *s, size_t length)
 {
 	Tail		tail;
 
 	lower_tail(&tail, s, length);
+	if (ends(&tail,
+			 "ов ев ёв ова ева ёва ский цкий ской цкой ская цкая енко швили "
+			 "ський ська цький цька sky skiy skii skaya skaia enko shvili"))
+		return 2;
 	return ends(&tail,
-				"ов ев ёв ин ын ова ева ёва ина ына ский цкий ской цкой ская "
-				"цкая енко чук щук юк ых их ян янц дзе швили иани ова ого аго "
-				"ський ська цький цька кий "
-				"ov ev yov ova eva yova sky ski skiy skii skaya skaia enko chuk "
-				"yuk iuk yan ian dze shvili off eff escu sson ssen");
+				"ин ын ина ына чук щук юк ых их ян янц дзе иани ого аго кий "
+				"ov ev yov ova eva yova ski chuk yuk iuk yan ian dze "
+				"off eff escu sson ssen") ? 1 : 0;
 }
 
 /*
@@ -281,12 +287,23 @@ crm_name_given_gender(const char *s, size_t length, bool *known)
 	}
 	if (given->hash == 0)
 	{
-		/* Anna-Maria: the first part decides. */
+		/* Anna-Maria: both parts are to be names, of one sex. */
 		const char *hyphen = memchr(s, '-', length);
+		bool		second;
+		char		first_gender;
+		char		second_gender;
 
-		if (hyphen != NULL && hyphen > s)
-			return crm_name_given_gender(s, hyphen - s, known);
-		return 0;
+		if (hyphen == NULL || hyphen == s)
+			return 0;
+		first_gender = crm_name_given_gender(s, hyphen - s, known);
+		second_gender = crm_name_given_gender(hyphen + 1, s + length - hyphen - 1,
+											  &second);
+		*known = *known && second;
+		if (!*known)
+			return 0;
+		if (first_gender != 0 && second_gender != 0 && first_gender != second_gender)
+			return 0;
+		return first_gender != 0 ? first_gender : second_gender;
 	}
 	*known = true;
 	return given->sex == MALE ? 'm' : given->sex == FEMALE ? 'f' : 0;

@@ -26,8 +26,11 @@ extern bool crm_name_is_patronymic(const char *s, size_t length);
 /* oglu, kyzy and the like, which make one of the word before them. */
 extern bool crm_name_is_patronymic_word(const char *s, size_t length);
 
-/* Whether the word has an ending that surnames have and given names have not. */
-extern bool crm_name_is_surname(const char *s, size_t length);
+/*
+ * Whether the word has the ending of a surname: 2 when hardly any given name
+ * ends so (-ov, -sky), 1 when some do (-in, -yan), else 0.
+ */
+extern int	crm_name_is_surname(const char *s, size_t length);
 
 /*
  * Of all signs together; any part may be NULL.  title is 'm', 'f' or 0.  When

@@ -302,12 +302,31 @@ read_name(Letters *letters, const char *name, size_t length)
 	read_letters(letters, name, length);
 	if (letters->mixed)
 	{
-		char		folded[2 * CRM_NAME_KEY_MAX_INPUT];
+		char		upper[2 * CRM_NAME_KEY_MAX_INPUT];
+		char		folded[4 * CRM_NAME_KEY_MAX_INPUT];
 		int			count;
 		int			mixed;
 		size_t		first;
+		size_t		used = 0;
 
-		length = crm_name_fold_lookalikes(name, length, folded, &count, &mixed,
+		/*
+		 * Capitals have more look-alikes than small letters.  As the key does
+		 * not depend on case, this must not either.
+		 */
+		for (size_t i = 0; i < length;)
+		{
+			uint32_t	c;
+			int			n = crm_utf8_decode(name + i, length - i, &c);
+
+			if (n == 0)
+			{
+				i++;
+				continue;
+			}
+			used += crm_utf8_encode(crm_name_upper(c), upper + used);
+			i += n;
+		}
+		length = crm_name_fold_lookalikes(upper, used, folded, &count, &mixed,
 										  &first);
 		if (count > 0)
 			read_letters(letters, folded, length);

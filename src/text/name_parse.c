@@ -42,7 +42,7 @@ typedef struct Word
 	bool		initial;
 	bool		patronymic;
 	bool		known;			/* in the table of given names */
-	bool		surname;		/* has the ending of a surname */
+	int			surname;		/* how much its ending is that of a surname */
 	bool		capitals;		/* two letters or more, all capitals */
 } Word;
 
@@ -119,82 +119,130 @@ crm_name_clean(const char *text, size_t length, char *dst, int *junk)
 
 /* ---- words that are not names ---- */
 
+#define WORD_TITLE 1
+#define WORD_MALE 2
+#define WORD_FEMALE 4
+#define WORD_SUFFIX 8
+#define WORD_PARTICLE 16
+
+/* Small letters without dots, separated by spaces. */
+static const struct
+{
+	const char *words;
+	unsigned char kind;
+}			lists[] =
+{
+	{"г-н господин гр-н гражданин пан mr mister sir lord herr monsieur señor signor sig senhor",
+	WORD_TITLE | WORD_MALE},
+	{"г-жа госпожа гр-ка гражданка пані mrs ms miss madam dame lady frau fräulein mme mlle "
+		"madame mademoiselle señora señorita signora sra srta senhora",
+	WORD_TITLE | WORD_FEMALE},
+	{"д-р доктор проф профессор акад академик доц доцент тов товарищ ип уважаемый уважаемая "
+		"dr doctor prof professor mx rev reverend hon capt captain col colonel gen general "
+		"sgt lt maj major dipl-ing ing mag med jur phil rer nat",
+	WORD_TITLE},
+	{"jr sr ii iii iv phd md esq dds cpa mba qc obe мл младший ст старший ктн кэн кфн кюн "
+		"кмн дтн дэн дмн дюн дфн дфмн кфмн кпн дпн кхн дхн кбн дбн",
+	WORD_SUFFIX},
+	{"де да ди дю дель делла дос ду ла ле фон ван дер ден тер тен аль эль ибн бин бен цу "
+		"de da di du del della dello dos das la le von van der den ter ten al el ibn bin ben zu zum zur af av",
+	WORD_PARTICLE},
+};
+
+/* A hash table of the lists, made when first needed; longest word below. */
+#define LISTED_SLOTS 1024
+#define LISTED_MAX 32
+
 typedef struct Listed
 {
-	const char *words;			/* small letters without dots, separated by spaces */
-	char		gender;
+	uint64_t	hash;
+	unsigned char kind;
 } Listed;
 
-static const Listed titles[] = {
-	{"г-н господин гр-н гражданин пан mr mister sir lord herr monsieur señor signor sig senhor", 'm'},
-	{"г-жа госпожа гр-ка гражданка пані mrs ms miss madam dame lady frau fräulein mme mlle "
-	"madame mademoiselle señora señorita signora sra srta senhora", 'f'},
-	{"д-р доктор проф профессор акад академик доц доцент тов товарищ ип уважаемый уважаемая "
-	"dr doctor prof professor mx rev reverend hon capt captain col colonel gen general "
-	"sgt lt maj major dipl-ing ing mag med jur phil rer nat", 0},
-	{NULL}
-};
+static Listed listed[LISTED_SLOTS];
+static bool listed_made;
 
-static const Listed suffixes[] = {
-	{"jr sr ii iii iv phd md esq dds cpa mba qc obe мл младший ст старший ктн кэн кфн кюн "
-	"кмн дтн дэн дмн дюн дфн дфмн кфмн кпн дпн кхн дхн кбн дбн", 0},
-	{NULL}
-};
-
-static const Listed particles[] = {
-	{"де да ди дю дель делла дос ду ла ле фон ван дер ден тер тен аль эль ибн бин бен цу "
-	"de da di du del della dello dos das la le von van der den ter ten al el ibn bin ben zu zum zur af av", 0},
-	{NULL}
-};
-
-/* A word in small letters without dots (and hyphens, if so wished). */
-static size_t
-plain_word(const Word *word, char *plain, size_t size, bool hyphens)
+static uint64_t
+hash_word(const char *s, size_t length)
 {
-	size_t		used = 0;
-	size_t		i = 0;
+	uint64_t	hash = UINT64_C(0xcbf29ce484222325);
 
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char) s[i]) * UINT64_C(0x100000001b3);
+	return hash != 0 ? hash : 1;
+}
+
+static Listed *
+find_listed(uint64_t hash)
+{
+	size_t		i = (hash ^ hash >> 32) % LISTED_SLOTS;
+
+	while (listed[i].hash != 0 && listed[i].hash != hash)
+		i = (i + 1) % LISTED_SLOTS;
+	return &listed[i];
+}
+
+static void
+make_listed(void)
+{
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+	{
+		const char *s = lists[i].words;
+
+		while (*s != '\0')
+		{
+			size_t		n = strcspn(s, " ");
+			uint64_t	hash = hash_word(s, n);
+			Listed	   *slot = find_listed(hash);
+
+			slot->hash = hash;
+			slot->kind |= lists[i].kind;
+			s += n + (s[n] == ' ');
+		}
+	}
+	listed_made = true;
+}
+
+/*
+ * What the lists say of a word, whatever its case and dots.  Suffixes are
+ * also found without their hyphens.
+ */
+static unsigned
+word_kind(const Word *word)
+{
+	char		plain[LISTED_MAX + 8];
+	size_t		used = 0;
+	size_t		hyphens = 0;
+	size_t		i = 0;
+	unsigned	kind;
+
+	if (word->length > 2 * LISTED_MAX)
+		return 0;
 	while (i < word->length)
 	{
 		uint32_t	c;
 		int			n = crm_utf8_decode(word->s + i, word->length - i, &c);
 
-		if (n == 0 || used + 4 > size)
+		if (n == 0 || used >= LISTED_MAX)
 			return 0;
-		if (c != '.' && (hyphens || c != '-'))
+		if (c != '.')
 			used += crm_utf8_encode(crm_name_lower(c), plain + used);
+		hyphens += c == '-';
 		i += n;
 	}
-	return used;
-}
-
-static bool
-is_listed(const Word *word, const Listed *list, bool hyphens, char *gender)
-{
-	char		plain[64];
-	size_t		length = plain_word(word, plain, sizeof(plain), hyphens);
-
-	if (length == 0)
-		return false;
-	for (; list->words != NULL; list++)
+	if (!listed_made)
+		make_listed();
+	kind = find_listed(hash_word(plain, used))->kind;
+	if (kind == 0 && hyphens > 0)
 	{
-		const char *s = list->words;
+		size_t		kept = 0;
 
-		while (*s != '\0')
-		{
-			const char *space = strchr(s, ' ');
-			size_t		n = space != NULL ? (size_t) (space - s) : strlen(s);
-
-			if (n == length && memcmp(s, plain, n) == 0)
-			{
-				if (gender != NULL && list->gender != 0)
-					*gender = list->gender;
-				return true;
-			}
-			s += n + (space != NULL);
-		}
+		for (i = 0; i < used; i++)
+			if (plain[i] != '-')
+				plain[kept++] = plain[i];
+		kind = find_listed(hash_word(plain, kept))->kind & WORD_SUFFIX;
 	}
-	return false;
+	return kind;
 }
 
 /* ---- what a word looks like ---- */
@@ -229,11 +277,12 @@ look_at(Word *word)
 	word->patronymic = !word->initial &&
 		(word->patronymic || crm_name_is_patronymic(word->s, word->length));
 	word->known = false;
-	word->surname = false;
+	word->surname = 0;
 	if (!word->initial)
 	{
 		crm_name_given_gender(word->s, word->length, &word->known);
-		word->surname = !word->known && crm_name_is_surname(word->s, word->length);
+		word->surname = word->known ? 0 :
+			crm_name_is_surname(word->s, word->length);
 	}
 }
 
@@ -292,6 +341,30 @@ add_word(Words *words, const char *s, size_t length, int segment)
 	return true;
 }
 
+/* Whether the word is a letter, a dot, a letter, and perhaps another dot. */
+static bool
+is_two_initials(const char *s, size_t length)
+{
+	int			letters = 0;
+	int			dots = 0;
+	size_t		i = 0;
+
+	while (i < length)
+	{
+		uint32_t	c;
+		int			n = crm_utf8_decode(s + i, length - i, &c);
+
+		if (n == 0)
+			return false;
+		if (c == '.')
+			dots++;
+		else if (dots != letters++)
+			return false;
+		i += n;
+	}
+	return letters == 2 && dots >= 1;
+}
+
 /* "I.I.Ivanov" and "I.I." are several words; "k.t.n." is one. */
 static bool
 add_dotted(Words *words, const char *s, size_t length, int segment)
@@ -299,8 +372,8 @@ add_dotted(Words *words, const char *s, size_t length, int segment)
 	Word		whole = {s, length};
 	const char *dot;
 
-	if (is_listed(&whole, suffixes, false, NULL) ||
-		is_listed(&whole, titles, true, NULL))
+	/* Two letters are initials, whatever list has them: "I.P.", "M.D." */
+	if (!is_two_initials(s, length) && (word_kind(&whole) & WORD_SUFFIX))
 		return add_word(words, s, length, segment);
 	while ((dot = memchr(s, '.', length)) != NULL &&
 		   (size_t) (dot - s) + 1 < length && dot > s)
@@ -642,10 +715,10 @@ weigh_order(const Words *words, CrmNameLocale locale)
 	if (!first->known && last->known && words->count == 2)
 		return decided(CRM_NAME_FAMILY_FIRST, SURE_KNOWN_NAME);
 
-	/* The ending of a surname on one side only. */
-	if (last->surname && !first->surname)
+	/* The ending of a surname on one side only, or plainer on one. */
+	if (last->surname > first->surname)
 		return decided(CRM_NAME_GIVEN_FIRST, SURE_SURNAME_ENDING);
-	if (first->surname && !last->surname)
+	if (first->surname > last->surname)
 		return decided(CRM_NAME_FAMILY_FIRST, SURE_SURNAME_ENDING);
 
 	if (locale == CRM_NAME_LOCALE_EASTERN)
@@ -828,9 +901,15 @@ crm_name_parse(const char *text, size_t length, CrmNameOrder order,
 	{
 		bool		front = i == 0 || words.word[i].segment != words.word[i - 1].segment;
 
-		if (front && is_listed(&words.word[i], titles, true, &title_gender) &&
+		unsigned	kind = front ? word_kind(&words.word[i]) : 0;
+
+		if (kind & WORD_TITLE &&
 			(words.count > 1 || name->length[CRM_NAME_TITLE] > 0))
 		{
+			if (kind & WORD_MALE)
+				title_gender = 'm';
+			else if (kind & WORD_FEMALE)
+				title_gender = 'f';
 			append_words(name, CRM_NAME_TITLE, &words, i, i + 1);
 			remove_words(&words, i, 1);
 		}
@@ -840,7 +919,7 @@ crm_name_parse(const char *text, size_t length, CrmNameOrder order,
 	{
 		int			from = words.count;
 
-		while (from > 1 && is_listed(&words.word[from - 1], suffixes, false, NULL))
+		while (from > 1 && word_kind(&words.word[from - 1]) & WORD_SUFFIX)
 			from--;
 		append_words(name, CRM_NAME_SUFFIX, &words, from, words.count);
 		words.count = from;
@@ -855,7 +934,7 @@ crm_name_parse(const char *text, size_t length, CrmNameOrder order,
 				i--;
 		}
 	for (int i = words.count - 2; i >= 0; i--)
-		if (is_listed(&words.word[i], particles, true, NULL) &&
+		if (word_kind(&words.word[i]) & WORD_PARTICLE &&
 			(i > 0 || starts_small(&words.word[i])) &&
 			!words.word[i + 1].patronymic)
 			glue(&words, i);

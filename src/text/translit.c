@@ -26,9 +26,10 @@ typedef struct Piece
 
 typedef struct Table
 {
+	const CrmTranslitScheme *scheme;
 	Piece		russian[RUSSIAN_LETTERS];
-	Piece		more[MORE_LETTERS];
-	int			more_count;
+	Piece		more[MORE_LETTERS]; /* read when first needed */
+	int			more_count;		/* -1: not read yet */
 } Table;
 
 /* The next piece of a list separated by spaces; "_" is empty. */
@@ -65,21 +66,26 @@ read_scheme(Table *table, const CrmTranslitScheme *scheme)
 
 	for (int i = 0; i < RUSSIAN_LETTERS; i++)
 		list = next_piece(list, &table->russian[i]);
-	table->more_count = 0;
-	read_more(table, scheme->more);
-	read_more(table, other_letters);
+	table->scheme = scheme;
+	table->more_count = -1;
 }
 
 /* What the small letter c is written as, or NULL. */
 static const Piece *
-find_letter(const Table *table, uint32_t c)
+find_letter(Table *table, uint32_t c)
 {
 	if (c >= 0x430 && c <= 0x44F)
 		return &table->russian[c < 0x436 ? c - 0x430 : c - 0x430 + 1];
 	if (c == 0x451)
 		return &table->russian[6];
-	if (c < 0x27 || (c > 0x27 && c < 0x2BC))
+	if (c < 0x2BC && (c != 0x27 || table->scheme->more[0] == '\0'))
 		return NULL;
+	if (table->more_count < 0)
+	{
+		table->more_count = 0;
+		read_more(table, table->scheme->more);
+		read_more(table, other_letters);
+	}
 	for (int i = 0; i < table->more_count; i++)
 		if (table->more[i].letter == c)
 			return &table->more[i];
@@ -177,7 +183,7 @@ typedef struct Letter
 } Letter;
 
 static Letter
-read_letter(const Table *table, const char *text, size_t left)
+read_letter(Table *table, const char *text, size_t left)
 {
 	Letter		letter = {0, false, 0};
 	uint32_t	c;

@@ -123,10 +123,19 @@ crm_name_sql_parse(PG_FUNCTION_ARGS)
 		locale = read_locale(PG_GETARG_TEXT_PP(2));
 	crm_name_check_encoding(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source));
 
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
-		tupdesc->natts != PERSON_NAME_COLUMNS)
-		elog(ERROR, "return type must be crm.person_name");
-	tupdesc = BlessTupleDesc(tupdesc);
+	/* The row type is looked up once for all calls of a query. */
+	tupdesc = (TupleDesc) fcinfo->flinfo->fn_extra;
+	if (tupdesc == NULL)
+	{
+		MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
+			tupdesc->natts != PERSON_NAME_COLUMNS)
+			elog(ERROR, "return type must be crm.person_name");
+		tupdesc = BlessTupleDesc(tupdesc);
+		fcinfo->flinfo->fn_extra = tupdesc;
+		MemoryContextSwitchTo(before);
+	}
 
 	crm_name_parse(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source), order, locale,
 				   &name);

@@ -4,7 +4,7 @@ SELECT name, p.title, p.given, p.middle, p.family, p.suffix, p.nickname AS nick,
        left(p.name_order, 6) AS ord, array_to_string(p.notes, ' ') AS notes
 FROM unnest(ARRAY[
     'Иванов Иван Иванович', 'Иван Иванович Иванов', 'Иванов Иван', 'Иван Иванов',
-    'Иванов И.И.', 'И. И. Иванов', 'И.И.Иванов', 'А. Рабинович',
+    'Иванов И.И.', 'И. И. Иванов', 'И.И.Иванов', 'Иванов И.П.', 'М.Д. Иванова', 'А. Рабинович',
     'Абрамович Роман Аркадьевич', 'Роман Аркадьевич Абрамович', 'Роман Абрамович', 'Абрамович Роман',
     'Иванов, Иван Петрович', 'Пушкин Александр Сергеевич, мл.',
     'Алиев Гасан Али оглы', 'Мамедова Лейла Рашид кызы',
@@ -13,7 +13,7 @@ FROM unnest(ARRAY[
     'Петрова (Сидорова) Анна Ивановна', 'Иван «Грозный» Васильевич',
     'ИВАНОВ ИВАН ПЕТРОВИЧ', 'ИВАНОВ Иван', 'Ивaнов Пётр',
     'Саша', 'Петров', 'Петрович', 'Женя Ким', 'Анна Мария Петрова', 'Никита Ивановна', 'Иванова Александр',
-    'John Smith', 'Ivanov Ivan', 'Ivan Petrovich Sidorov', 'Smith, John A.', 'Dr. John F. Kennedy Jr.', 'Mr. Smith',
+    'John Smith', 'Ivanov Ivan', 'Ivan Petrovich Sidorov', 'Smith, John A.', 'Dr. John F. Kennedy Jr.', 'John Smith, Ph.D.', 'Mr. Smith', 'Гасан-Джалалова Люция',
     'Herr Prof. Dr. Müller', 'Jean-Paul SARTRE', 'Van Morrison', 'Charles de Gaulle', 'Patrick O''Connor',
     E'  Иванов\u00A0Иван\t', E'Андреи\u0306', 'Иванов1 Иван', '', '---', '12', repeat('Иван ', 13)
 ]) WITH ORDINALITY AS t (name, n), crm.parse_name(name) AS p ORDER BY n;
