@@ -193,9 +193,9 @@ crm_name_check(const char *text, size_t length, char *value, CrmCheck *check)
 	if (folded > 0)
 	{
 		crm_check_set(check, CRM_CHECK_ODD, "NAME_LOOKALIKE", (int) first,
-					  "%d %s of another script that %s like those around.",
-					  folded, folded == 1 ? "letter is" : "letters are",
-					  folded == 1 ? "looks" : "look");
+					  folded == 1 ? "%d letter of another script looks like those around it." :
+					  "%d letters of another script look like those around them.",
+					  folded);
 		crm_check_hint(check, "Write each word in one script.");
 		suggest(check, buffer, i);
 		return used;
