@@ -1,6 +1,7 @@
 -- From the preview 0.0.1 (types, contacts, import) to 0.1.0: sales, activities,
 -- tasks, reminders and jobs.  Code only; crm.upgrade() makes the tables.
 -- @functions sql/10-email.sql
+-- @whole sql/19-comment.sql
 -- @functions sql/30-install.sql
 -- @functions sql/31-contact.sql
 -- @functions sql/32-import.sql

@@ -100,6 +100,7 @@ CREATE TABLE crm.party_relation (
     UNIQUE (company_id, related_company_id, kind, valid)
 );
 COMMENT ON TABLE crm.party_relation IS 'What companies are to each other.';
+CREATE INDEX party_relation_related ON crm.party_relation (related_company_id);
 
 CREATE SEQUENCE crm.contact_point_id_seq;
 

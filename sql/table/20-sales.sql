@@ -198,3 +198,5 @@ INSERT INTO crm.stage_transition (from_stage_id, to_stage_id)
 SELECT t.from_stage_id, t.to_stage_id
 FROM crm.pipeline p, crm.default_transitions(p.id, 'linear', 'any') t
 WHERE p.name = 'Sales';
+
+CREATE INDEX deal_lost_to_company ON crm.deal (lost_to_company_id) WHERE lost_to_company_id IS NOT NULL;

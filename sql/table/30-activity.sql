@@ -143,3 +143,8 @@ CREATE TRIGGER task_done AFTER UPDATE OF status ON crm.task
     FOR EACH ROW WHEN (NEW.status = 'done' AND OLD.status <> 'done') EXECUTE FUNCTION crm.task_done();
 CREATE TRIGGER reminder_time BEFORE INSERT OR UPDATE OF remind_on, time_zone, agent_id ON crm.reminder
     FOR EACH ROW EXECUTE FUNCTION crm.reminder_time();
+
+CREATE INDEX activity_company ON crm.activity (company_id) WHERE company_id IS NOT NULL;
+CREATE INDEX task_company ON crm.task (company_id) WHERE company_id IS NOT NULL;
+CREATE INDEX reminder_contact ON crm.reminder (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX notification_contact ON crm.notification (contact_id) WHERE contact_id IS NOT NULL;
