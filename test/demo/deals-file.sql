@@ -30,14 +30,14 @@ CREATE TEMPORARY TABLE demo_field AS
                  ('started', '^(started|engage_date|created(_at|_on|_date)?|open(ed)?_date|start_date|дата_(создания|начала))'),
                  ('closed', '^(closed(_at|_on)?|close_date|close|closing_date|end_date|дата_(закрытия|завершения))'),
                  ('amount', '^(amount|close_value|value|sum|deal_value|revenue|price|total|сумма|бюджет|стоимость)'),
-                 ('currency', '^(currency|валюта)')) WITH ORDINALITY AS f (field, pattern, place)
+                 ('currency', '^(currency|валюта)')) AS f (field, pattern)
     JOIN demo_column c ON c.name ~ f.pattern
     ORDER BY f.field, c.n;
 INSERT INTO demo_field SELECT 'external_id', 0, 'row_number', '(number of the row)'
 WHERE NOT EXISTS (SELECT FROM demo_field WHERE field = 'external_id');
 SELECT pg_temp.insist(count(*) > 0, 'no column of the file looks like the stage of a deal', 'Name one of the columns stage, deal_stage or status.')
 FROM demo_field WHERE field = 'stage' \gset
-SELECT jsonb_object_agg(field, name)::text AS columns FROM demo_field \gset
+SELECT replace(pg_temp.fold(jsonb_object_agg(field, name)::text, 86), E'\n', E'\n            ') AS columns FROM demo_field \gset
 
 SELECT coalesce(nullif(:'date_order', ''), CASE WHEN month_first > day_first THEN 'mdy' ELSE 'dmy' END) AS deals_date_order, month_first + day_first AS date_proofs
 FROM (SELECT count(*) FILTER (WHERE part[1]::integer BETWEEN 13 AND 31 AND part[2]::integer <= 12) AS day_first,
@@ -56,9 +56,13 @@ SELECT c.header AS "column", coalesce('deal.' || f.field, 'deal.attrs') AS "goes
        (SELECT left(l.fields[c.n], 40) FROM demo_line l WHERE l.n > 1 AND l.fields[c.n] <> '' ORDER BY l.n LIMIT 1) AS "first value"
 FROM demo_column c LEFT JOIN demo_field f ON f.n = c.n ORDER BY c.n;
 \echo
-\echo 'dates' :deals_date_order '(' :date_proofs 'dates can be read in one order only ); won:' :won 'lost:' :lost
+SELECT format('Dates are read %s first (%s of them can be read in one order only). Won means %s, lost %s.',
+              CASE :'deals_date_order' WHEN 'mdy' THEN 'month' ELSE 'day' END, :'date_proofs', array_to_string(:'won'::text[], ', '), array_to_string(:'lost'::text[], ', ')) AS guesses \gset
+\echo :guesses
 \set ECHO queries
-SELECT * FROM crm.import_deals('public.deal_file', 'Imported', 'file', :'columns', won => :'won', lost => :'lost', date_order => :'deals_date_order');
+SELECT * FROM crm.import_deals('public.deal_file', pipeline => 'Imported', system => 'file',
+        columns => :'columns',
+        won => :'won', lost => :'lost', date_order => :'deals_date_order');
 \set ECHO none
 SELECT round(extract(epoch FROM clock_timestamp() - :'step_began'::timestamptz)::numeric, 1) AS took,
        to_char(count(*), 'FM999,999,999') AS taken, count(*) > 0 AS has_deals, crm.pipeline_id('Imported') AS pipeline
@@ -99,7 +103,20 @@ WHERE d.pipeline_id = :pipeline AND NOT EXISTS (SELECT FROM crm.stage_transition
 ORDER BY s.position, d.id LIMIT 1 \gset
 \if :{?jump_deal}
 \echo
-\echo 'The pipeline was made from the stages in the file. Its rules hold: no jump from the first one to' :jump_to
+\echo 'The pipeline was made from the stages in the file, and its rules hold. A step forward is allowed'
+\echo '(tried and taken back here), a jump is not:'
+SELECT n.name AS next_stage FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id JOIN crm.stage_transition t ON t.from_stage_id = s.id
+JOIN crm.stage n ON n.id = t.to_stage_id AND n.kind = 'open' AND n.position > s.position
+WHERE d.id = :jump_deal ORDER BY n.position LIMIT 1 \gset
+\if :{?next_stage}
+BEGIN;
+:plain
+\set ECHO queries
+SELECT crm.move_deal(:jump_deal, :'next_stage');
+\set ECHO none
+:table
+ROLLBACK;
+\endif
 \set ECHO queries
 \set ON_ERROR_STOP off
 SELECT crm.move_deal(:jump_deal, :'jump_to');
@@ -108,4 +125,4 @@ SELECT crm.move_deal(:jump_deal, :'jump_to');
 \echo 'SQLSTATE:' :LAST_ERROR_SQLSTATE
 SELECT pg_temp.insist(:'LAST_ERROR_SQLSTATE' = 'RM001', 'the jump was not refused with RM001') \gset
 \endif
-SELECT 'file' AS deal_source \gset
+SELECT '2026-04-01 09:00+00' AS fire_at, '1 April 2026, 09:00 UTC' AS fire_shown \gset

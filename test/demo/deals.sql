@@ -98,4 +98,4 @@ FROM crm.v_pipeline WHERE pipeline_id = :pipeline ORDER BY position;
 \echo
 \echo 'The import gave fewer than four records: too few to make deals with.'
 \endif
-SELECT 'demo' AS deal_source \gset
+SELECT '2026-04-01 09:00+03' AS fire_at, '1 April 2026, 09:00 in Moscow' AS fire_shown \gset

@@ -77,7 +77,7 @@ FROM crm.import_batch b WHERE b.id = :batch \gset
 \echo 'The file has' :shape
 \echo 'What its columns are, guessed from their headers (crm.guess_mapping):'
 SELECT u.header AS "column", CASE WHEN p.target IS NULL THEN '' ELSE :'entity' || '.' || p.target END AS "goes to", pg_temp.fold(t.description, 40) AS "meaning",
-       (SELECT left(replace(v.value, E'\n', ' '), 30) FROM demo_value v WHERE v.n = u.n ORDER BY v.row_number LIMIT 1) AS "first value"
+       (SELECT left(replace(v.value, E'\n', ' '), 26) FROM demo_value v WHERE v.n = u.n ORDER BY v.row_number LIMIT 1) AS "first value"
 FROM crm.import_batch b
 CROSS JOIN LATERAL unnest(b.columns) WITH ORDINALITY AS u (header, n)
 LEFT JOIN crm.import_plan(b.id) p ON p.n = u.n

@@ -8,7 +8,8 @@
 SELECT jsonb_strip_nulls(jsonb_build_object('bad_values', CASE WHEN :'set_aside'::boolean THEN 'set_aside' ELSE 'reject_row' END,
            'date_order', :'date_order', 'region', nullif(:'region', '')))::text AS options \gset
 \set ECHO queries
-SELECT * FROM crm.import_apply(:batch, options => :'options');
+SELECT * FROM crm.import_apply(:batch,
+        options => :'options');
 \set ECHO none
 SELECT round(extract(epoch FROM clock_timestamp() - :'step_began'::timestamptz)::numeric, 1) AS took,
        rows = created + updated + unchanged + rejected AS adds_up, rows > 0 AND created + updated + unchanged > 0 AS took_any
@@ -66,6 +67,20 @@ GROUP BY k.entity_id ORDER BY count(*) DESC, count(DISTINCT lower(k.name)) DESC,
 \endif
 \echo :known_rows 'rows were recognised so.'
 
+-- Rows that say the same, but for a number of their own.
+SELECT sum(n) AS twin_rows, count(*) AS twin_groups, sum(n) > 0 AND EXISTS (SELECT FROM crm.import_plan(:batch) WHERE target = 'external_id') AS has_twins
+FROM (SELECT count(*) AS n
+      FROM crm.import_row i
+      CROSS JOIN LATERAL (SELECT string_agg(lower(regexp_replace(btrim(coalesce(u.value, '')), '\s+', ' ', 'g')), '|' ORDER BY u.n) AS said
+                          FROM unnest(i.fields) WITH ORDINALITY AS u (value, n)
+                          WHERE u.n NOT IN (SELECT p.n FROM crm.import_plan(:batch) p WHERE p.target = 'external_id')) row
+      WHERE i.batch_id = :batch
+      GROUP BY said HAVING count(*) > 1) twins \gset
+\if :has_twins
+\echo :twin_rows 'rows differ from another in nothing but their number, letter case and spaces:' :twin_groups 'groups.'
+\echo 'The number says that they are different records, so they stay so until a person merges them.'
+\endif
+
 \if :is_contact
 SELECT count(*) AS shared, count(*) > 0 AS has_shared
 FROM (SELECT FROM crm.contact_key k WHERE k.kind IN ('email', 'phone') GROUP BY k.kind, k.key HAVING count(*) > 1) x \gset
@@ -82,10 +97,10 @@ SELECT count(*) AS same_groups, sum(n) AS same_rows, count(*) > 0 AS has_shared
 FROM (SELECT count(*) AS n FROM crm.company_key k WHERE k.kind = 'name' GROUP BY k.key HAVING count(*) > 1) x \gset
 \if :has_shared
 \echo
-\echo 'Each row has a number of its own in the file, so each became a record. But' :same_rows 'of them share'
-\echo 'their name, but for spelling, with another:' :same_groups 'groups, the largest first (crm.company_key).'
-SELECT count(*) AS records, (array_agg(DISTINCT o.name))[1] AS "written", (array_agg(DISTINCT o.name))[2] AS "also written",
-       count(DISTINCT lower(btrim(o.address))) AS "addresses"
+\echo 'Names that are the same but for spelling:' :same_rows 'records in' :same_groups 'groups. The largest'
+\echo '(equal keys in crm.company_key):'
+SELECT count(*) AS records, count(DISTINCT lower(btrim(o.address))) AS "addresses",
+       array_to_string((array_agg(DISTINCT left(regexp_replace(btrim(o.name), '\s+', ' ', 'g'), 68)))[1:3], E'\n') AS "written"
 FROM crm.company_key k JOIN crm.company o ON o.id = k.company_id
 WHERE k.kind = 'name' GROUP BY k.key HAVING count(*) > 1 ORDER BY count(*) DESC, k.key LIMIT 8;
 \endif

@@ -23,11 +23,11 @@ SELECT count(crm.remind(o.owner_id, '2026-04-01 08:30', 'Ask for feedback: ' || 
 SELECT t.assignee, t.kind, t.title, to_char(t.due_local, 'YYYY-MM-DD HH24:MI') AS "due there", coalesce(t.deal, '') AS deal
 FROM crm.v_task t ORDER BY t.due_at;
 \echo
-\echo 'The job fires what is due at 1 April 2026, 09:00 in Moscow; the second run has nothing to add.'
+\echo 'The job fires what is due, here at' :fire_shown 'and a second run adds nothing:'
 :plain
 \set ECHO queries
-SELECT crm.fire_reminders('2026-04-01 09:00+03');
-SELECT crm.fire_reminders('2026-04-01 09:00+03');
+SELECT crm.fire_reminders(:'fire_at');
+SELECT crm.fire_reminders(:'fire_at');
 \set ECHO none
 :table
 SELECT to_char(n.created_at AT TIME ZONE a.time_zone, 'YYYY-MM-DD HH24:MI') AS "told at (there)", a.name AS "to", n.kind, pg_temp.fold(n.title, 22) AS title, pg_temp.fold(d.name, 18) AS deal
