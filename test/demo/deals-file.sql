@@ -97,18 +97,19 @@ FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE d.pipeline_id = :pip
 \echo 'All together:' :won_deals 'won,' :lost_deals 'lost, win rate' :win_rate '%, won value' :won_value
 
 -- A move that the rules do not allow: from the first open stage to a won one.
-SELECT d.id AS jump_deal, w.name AS jump_to
-FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id AND s.kind = 'open' JOIN crm.stage w ON w.pipeline_id = s.pipeline_id AND w.kind = 'won'
+SELECT min(j.id) AS jump_deal, min(j.name) AS jump_to, count(*) > 0 AS has_jump
+FROM (SELECT d.id, w.name FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id AND s.kind = 'open' JOIN crm.stage w ON w.pipeline_id = s.pipeline_id AND w.kind = 'won'
 WHERE d.pipeline_id = :pipeline AND NOT EXISTS (SELECT FROM crm.stage_transition t WHERE t.from_stage_id = s.id AND t.to_stage_id = w.id)
-ORDER BY s.position, d.id LIMIT 1 \gset
-\if :{?jump_deal}
+ORDER BY s.position, d.id LIMIT 1) j \gset
+\if :has_jump
 \echo
 \echo 'The pipeline was made from the stages in the file, and its rules hold. A step forward is allowed'
 \echo '(tried and taken back here), a jump is not:'
-SELECT n.name AS next_stage FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id JOIN crm.stage_transition t ON t.from_stage_id = s.id
+SELECT min(f.name) AS next_stage, count(*) > 0 AS has_next
+FROM (SELECT n.name FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id JOIN crm.stage_transition t ON t.from_stage_id = s.id
 JOIN crm.stage n ON n.id = t.to_stage_id AND n.kind = 'open' AND n.position > s.position
-WHERE d.id = :jump_deal ORDER BY n.position LIMIT 1 \gset
-\if :{?next_stage}
+WHERE d.id = :jump_deal ORDER BY n.position LIMIT 1) f \gset
+\if :has_next
 BEGIN;
 :plain
 \set ECHO queries

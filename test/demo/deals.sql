@@ -14,11 +14,14 @@ FROM crm.stage s WHERE s.pipeline_id = :pipeline ORDER BY s.position;
 INSERT INTO crm.agent (name, time_zone) VALUES ('Vera Lind', 'Europe/Moscow'), ('Oleg Hart', 'Asia/Vladivostok');
 SELECT min(id) AS vera, max(id) AS oleg FROM crm.agent WHERE name IN ('Vera Lind', 'Oleg Hart') \gset
 CREATE TEMPORARY TABLE demo_party AS
-    SELECT row_number() OVER (ORDER BY id) AS n, name, contact_id, company_id
-    FROM (SELECT c.id, coalesce(c.family_name, c.given_name) AS name, c.id AS contact_id, NULL::bigint AS company_id
+    SELECT row_number() OVER (ORDER BY k.row_number) AS n, party.*
+    FROM demo_known k
+    JOIN (SELECT coalesce(c.family_name, c.given_name) AS name, c.id AS contact_id, NULL::bigint AS company_id
           FROM crm.contact c WHERE :'is_contact' AND coalesce(c.family_name, c.given_name) <> ''
           UNION ALL
-          SELECT o.id, left(btrim(o.name), 40), NULL, o.id FROM crm.company o WHERE NOT :'is_contact') party
+          SELECT left(btrim(o.name), 40), NULL, o.id FROM crm.company o WHERE NOT :'is_contact') party
+        ON k.entity_id = coalesce(party.contact_id, party.company_id)
+    WHERE k.outcome = 'created'
     ORDER BY 1 LIMIT 5;
 SELECT count(crm.create_deal(jsonb_strip_nulls(jsonb_build_object(
            'name', d.what || ', ' || p.name, 'contact_id', p.contact_id, 'company_id', p.company_id, 'stage', d.stage,

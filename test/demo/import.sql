@@ -118,10 +118,10 @@ SELECT crm.import_fix(:batch, :fix_row, '{"E-mail": "v.shchukin@mayak.example"}'
 :table
 \endif
 \if :is_contact
-SELECT coalesce((SELECT crm.format_phone(p.phone, 'national') FROM crm.contact_point p JOIN crm.contact c ON c.id = p.contact_id
-                 WHERE p.kind = 'phone' AND c.family_name <> '' ORDER BY crm.region(p.phone) = :'region' DESC NULLS LAST, p.contact_id LIMIT 1), '') AS number,
-       coalesce((SELECT crm.translit(c.family_name) FROM crm.contact c WHERE c.family_name ~ '[А-Яа-я]' ORDER BY c.id LIMIT 1),
-                (SELECT c.family_name FROM crm.contact c WHERE c.family_name <> '' ORDER BY c.id LIMIT 1), '') AS family \gset
+SELECT coalesce((SELECT crm.format_phone(p.phone, 'national') FROM demo_known k JOIN crm.contact_point p ON p.contact_id = k.entity_id
+                 WHERE p.kind = 'phone' ORDER BY crm.region(p.phone) = :'region' DESC NULLS LAST, k.row_number, p.id LIMIT 1), '') AS number,
+       coalesce((SELECT crm.translit(c.family_name) FROM demo_known k JOIN crm.contact c ON c.id = k.entity_id
+                 WHERE c.family_name <> '' ORDER BY c.family_name ~ '[А-Яа-я]' DESC, k.row_number LIMIT 1), '') AS family \gset
 \echo
 \echo 'Somebody calls: who is it? And a name as it is heard, in another alphabet:'
 \set ECHO queries

@@ -2,16 +2,14 @@
 # and that a demo which goes wrong says so by its exit status.
 use strict;
 use warnings FATAL => 'all';
-use utf8;
 
 use FindBin;
 use lib $FindBin::Bin;
 use CrmTest;
 use PostgreSQL::Test::Utils;
+use Encode;
 use File::Temp;
 use Test::More;
-
-binmode(Test::More->builder->$_, ':encoding(UTF-8)') for qw(output failure_output todo_output);
 
 my $node = crm_node('demo');
 my $told = 0;
@@ -19,7 +17,7 @@ my $folder = File::Temp->newdir;
 
 # Tells the story in a new database; gives its name, what was printed, and the
 # exit status.
-sub tell
+sub tell_story
 {
 	my %choice = @_;
 	my $db = 'demo' . ++$told;
@@ -30,7 +28,7 @@ sub tell
 		PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => $db, PSQL => $node->installed_command('psql'), %choice);
 	my $printed = "$folder/$db.out";
 	my $status = system("$FindBin::Bin/../demo/tell >$printed 2>&1");
-	open(my $in, '<:encoding(UTF-8)', $printed) or die "$printed: $!";
+	open(my $in, '<:raw', $printed) or die "$printed: $!";
 	local $/;
 	return ($db, scalar <$in>, $status >> 8);
 }
@@ -52,14 +50,14 @@ sub counts
 }
 
 # ---- our own messy contacts
-my ($db, $story, $status) = tell();
+my ($db, $story, $status) = tell_story();
 is($status, 0, 'the story ends well') or diag($story);
 # 44 rows are rejected; one of them is corrected and taken in.
 is(counts($db), 'contact|263|193|27|0|43|0', 'contacts: created, recognised, rejected');
 is($node->safe_psql($db, 'SELECT count(*), count(resolved_at) FROM crm.import_reject WHERE code <> $$ROW_EMPTY$$ AND (reason = $$$$ OR value = $$$$)'),
 	'0|0', 'each has a value and a reason');
 is($node->safe_psql($db, "SELECT count(DISTINCT code) FROM crm.import_reject"), '28', 'kinds of trouble in the file');
-is($node->safe_psql($db, 'SELECT name, amount FROM crm.v_deal WHERE kind = $$won$$'), 'Spare parts, Калашникова|88000', 'the deal that was won');
+is($node->safe_psql($db, 'SELECT name, amount FROM crm.v_deal WHERE kind = $$won$$'), 'Spare parts, Brandauer|88000', 'the deal that was won');
 is($node->safe_psql($db, 'SELECT string_agg(stage || $$=$$ || deals, $$ $$ ORDER BY position) FROM crm.v_pipeline WHERE pipeline = $$Sales$$'),
 	'New=0 Qualified=1 Proposal=2 Negotiation=0 Won=1 Lost=1', 'the funnel');
 is($node->safe_psql($db, 'SELECT string_agg(kind, $$ $$ ORDER BY id) FROM crm.notification'), 'reminder task.due task.overdue', 'what was reminded of');
@@ -69,30 +67,27 @@ like($story, qr/crm\.fire_reminders\('[^']+'\);\n3\n/, 'reminders fire once');
 like($story, qr/crm\.fire_reminders\('[^']+'\);\n0\n/, 'and not twice');
 like($story, qr/│ ФИО +│ contact\.name /, 'the mapping is shown');
 like($story, qr/КОМАРОВА ВИКТОРИЯ +│ 9451980455 .*\n.*Viktoriya Komarova +│ 8\(945\)198-04-55/, 'a duplicate in another alphabet is shown');
-ok(!grep({ /^[│┌├└]/ && length > 100 } split /\n/, $story), 'no table is wider than 100 columns');
+ok(!grep({ /^(│|┌|├|└)/ && length(decode('UTF-8', $_)) > 100 } split /\n/, $story), 'no table is wider than 100 columns');
 unlike($story, qr/^(psql:|WARNING|NOTICE)/m, 'no noise');
 
 # ---- another encoding, delimiter, order of dates and region, by the data alone
-my $file = file('win1251.csv', join('', map { my $s = $_; utf8::encode($s); $s } ()) . do {
-	require Encode;
-	Encode::encode('cp1251', "Фамилия\tИмя\tТелефон\tДата рождения\nПетрова\tАнна\t8 912 345-67-89\t31.12.1980\nСидоров\tПётр\t912 345 67 90\t1.2.1979\n");
-});
-($db, $story, $status) = tell(CSV => $file);
+my $file = file('win1251.csv', encode('cp1251', decode('UTF-8', "Фамилия\tИмя\tТелефон\tДата рождения\nПетрова\tАнна\t8 912 345-67-89\t31.12.1980\nСидоров\tПётр\t912 345 67 90\t1.2.1979\n")));
+($db, $story, $status) = tell_story(CSV => $file);
 is($status, 0, 'Windows-1251 with tabs') or diag($story);
 is(counts($db), 'contact|2|2|0|0|0|0', 'both rows are taken');
-is($node->safe_psql($db, q{SELECT string_agg(family_name || birth_date, ' ' ORDER BY id) FROM crm.contact}), 'Петрова1980-12-31 Сидоров1979-02-01', 'and read rightly');
-is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY contact_id) FROM crm.contact_point}), '+79123456789 +79123456790', 'numbers as of Russia');
+is($node->safe_psql($db, q{SELECT string_agg(family_name || birth_date, ' ' ORDER BY birth_date DESC) FROM crm.contact}), 'Петрова1980-12-31 Сидоров1979-02-01', 'and read rightly');
+is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY phone) FROM crm.contact_point}), '+79123456789 +79123456790', 'numbers as of Russia');
 
 $file = file('us.csv', "Full Name,Phone,Birth date,Email\nAnn Field,(202) 555-0143,12/31/1980,ann\@example.com\nBob Stone,202-555-0144,2/1/1979,bob at example.com\nCy Reed,12,3/25/1970,\n");
-($db, $story, $status) = tell(CSV => $file);
+($db, $story, $status) = tell_story(CSV => $file);
 is($status, 0, 'months first') or diag($story);
 is(counts($db), 'contact|3|3|0|0|0|2', 'bad values are set aside, their rows taken');
-is($node->safe_psql($db, q{SELECT string_agg(birth_date::text, ' ' ORDER BY id) FROM crm.contact}), '1980-12-31 1979-02-01 1970-03-25', 'months first by the data');
-is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY contact_id) FROM crm.contact_point WHERE kind = 'phone'}), '+12025550143 +12025550144', 'numbers as of the USA by the data');
+is($node->safe_psql($db, q{SELECT string_agg(birth_date::text, ' ' ORDER BY family_name) FROM crm.contact}), '1980-12-31 1970-03-25 1979-02-01', 'months first by the data');
+is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY phone) FROM crm.contact_point WHERE kind = 'phone'}), '+12025550143 +12025550144', 'numbers as of the USA by the data');
 like($story, qr/too few to make deals/, 'too few for deals, and it says so');
 
 $file = file('deals.csv', "Deal ID;Deal Name;Stage;Owner;Amount;Created;Close date\n1;One;Talk;Kim;10;15.01.2026;\n2;Two;Closed won;Kim;20,5;16.01.2026;20.02.2026\n3;Three;Closed lost;Lee;30;17.01.2026;19.02.2026\n4;Four;Talk;Lee;x;18.01.2026;\n");
-($db, $story, $status) = tell(DEALS => $file);
+($db, $story, $status) = tell_story(DEALS => $file);
 is($status, 0, 'deals with other headers') or diag($story);
 is($node->safe_psql($db, q{SELECT string_agg(name || '=' || kind || '=' || coalesce(amount::text, ''), ' ' ORDER BY name) FROM crm.v_deal}),
 	'One=open=10 Three=lost=30 Two=won=20.5', 'stages that end a deal are guessed');
@@ -104,7 +99,7 @@ for my $wrong ([ 'no file', CSV => "$folder/absent.csv" ], [ 'an empty file', CS
 	[ 'a header only', CSV => file('header.csv', "name,email\n") ], [ 'deals without stages', DEALS => file('nostage.csv', "id,x\n1,2\n") ])
 {
 	my ($what, %choice) = @$wrong;
-	(undef, $story, $status) = tell(%choice);
+	(undef, $story, $status) = tell_story(%choice);
 	isnt($status, 0, "$what: the exit status says so");
 	like($story, qr/\S/, "$what: and a message");
 }
@@ -115,7 +110,7 @@ SKIP:
 	my $data = $ENV{CRM_DATA} // '';
 	$file = "$data/dedupe_csv_example/csv_example_messy_input.csv";
 	skip 'no data set dedupe_csv_example (CRM_DATA)', 4 unless -e $file;
-	($db, $story, $status) = tell(CSV => $file);
+	($db, $story, $status) = tell_story(CSV => $file);
 	is($status, 0, '3 337 messy organisations') or diag($story);
 	like(counts($db), qr/^company\|3337\|3337\|0\|0\|0\|33\d\d$/, 'all are taken as companies');
 	is($node->safe_psql($db, q{SELECT count(*) FROM crm.import_reject WHERE code = 'PHONE_LOCAL_ONLY'}), '3189', 'numbers without an area code are set aside');
@@ -126,7 +121,7 @@ SKIP:
 	my $data = $ENV{CRM_DATA} // '';
 	$file = "$data/crm_sales_maven/sales_pipeline.csv";
 	skip 'no data set crm_sales_maven (CRM_DATA)', 4 unless -e $file;
-	($db, $story, $status) = tell(DEALS => $file);
+	($db, $story, $status) = tell_story(DEALS => $file);
 	is($status, 0, '8 800 deals') or diag($story);
 	is($node->safe_psql($db, q{SELECT string_agg(stage || '=' || deals, ' ' ORDER BY position) FROM crm.v_pipeline WHERE pipeline = 'Imported'}),
 		'Prospecting=500 Engaging=1589 Won=4238 Lost=2473', 'the funnel of the file');
