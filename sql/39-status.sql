@@ -55,6 +55,7 @@ CREATE FUNCTION crm.before_uninstall() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM crm.unschedule_jobs();
 END
 $$;
 COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema: scheduled jobs.';
@@ -67,7 +68,7 @@ END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights. Errors: 42501 when the caller may not create roles.';
 
-CREATE FUNCTION crm.status(OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
+CREATE FUNCTION crm.status(as_of timestamptz DEFAULT now(), OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -84,6 +85,9 @@ BEGIN
     RETURN QUERY SELECT 'tables', CASE WHEN installed = crm.code_version() THEN 'ok' ELSE 'error' END,
         format('version %s, owned by %s', installed, (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'crm.installation'::regclass)),
         CASE WHEN installed <> crm.code_version() THEN 'Run SELECT crm.upgrade().' END;
+    IF installed <> crm.code_version() THEN
+        RETURN;
+    END IF;
     RETURN QUERY SELECT 'schema', 'warning', format('schema crm belongs to %s, who may drop what is in it', pg_get_userbyid(n.nspowner)),
                         'ALTER SCHEMA crm OWNER TO the owner of the tables.'
     FROM pg_namespace n JOIN pg_class c ON c.oid = 'crm.installation'::regclass
@@ -111,13 +115,38 @@ BEGIN
     RETURN QUERY SELECT 'index ' || c.relname, 'error', 'invalid', format('REINDEX INDEX CONCURRENTLY crm.%I', c.relname)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE c.relnamespace = 'crm'::regnamespace AND NOT i.indisvalid;
+    IF to_regclass('crm.key_version') IS NULL OR to_regclass('crm.job') IS NULL OR to_regclass('crm.job_run') IS NULL OR to_regclass('crm.import_reject') IS NULL THEN
+        RETURN;                 -- named above as missing
+    END IF;
     RETURN QUERY SELECT 'keys', CASE WHEN v.version = k.version THEN 'ok' ELSE 'warning' END,
         format('%s: stored by rules %s, the code has %s', k.kind, coalesce(v.version::text, 'unknown'), k.version),
         CASE WHEN v.version IS DISTINCT FROM k.version THEN 'Run SELECT crm.rebuild_keys() when the load allows it.' END
     FROM crm.key_versions() k LEFT JOIN crm.key_version v USING (kind);
+    RETURN QUERY SELECT 'jobs',
+        CASE WHEN r.last IS NULL THEN 'info' WHEN r.last < as_of - interval '5 minutes' THEN 'warning' ELSE 'ok' END,
+        format('%s enabled, last run %s', j.enabled, coalesce(to_char(r.last, 'YYYY-MM-DD HH24:MI:SS TZ'), 'never')),
+        CASE WHEN r.last IS NULL OR r.last < as_of - interval '5 minutes'
+             THEN 'SELECT crm.schedule_jobs() has pg_cron call them, or call crm.run_due_jobs() every minute from another scheduler.' END
+    FROM (SELECT count(*) AS enabled FROM crm.job WHERE enabled) j, (SELECT max(finished_at) AS last FROM crm.job_run) r;
+    RETURN QUERY SELECT 'job ' || j.name, 'warning', format('%s failed runs in a row, the last with: %s', j.failures, j.last_result),
+                        'SELECT * FROM crm.job_run WHERE status = ''error'' ORDER BY id DESC'
+    FROM crm.job j WHERE j.failures > 0;
+    -- pg_cron runs a job with the rights of the role that scheduled it.
+    IF to_regclass('cron.job') IS NOT NULL AND has_table_privilege('cron.job', 'SELECT') THEN
+        RETURN QUERY EXECUTE $cron$
+            SELECT 'pg_cron',
+                   CASE WHEN count(*) = 1 AND bool_and(j.active AND coalesce(r.rolcanlogin, false) AND NOT r.rolsuper) THEN 'ok' ELSE 'warning' END,
+                   coalesce(string_agg(format('entry %s runs as %s%s%s', j.jobid, j.username,
+                       CASE WHEN j.active THEN '' ELSE ', not active' END,
+                       CASE WHEN r.oid IS NULL THEN ', a role that does not exist' WHEN NOT r.rolcanlogin THEN ', which cannot log in'
+                            WHEN r.rolsuper THEN ', a superuser' ELSE '' END), '; '), 'no entry'),
+                   CASE count(*) WHEN 0 THEN 'SELECT crm.schedule_jobs()' END
+            FROM cron.job j LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
+            WHERE j.jobname = $1 AND j.database = current_database() $cron$ USING crm.tick_name();
+    END IF;
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION crm.status() IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs.';
+COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs.';

@@ -8,5 +8,6 @@
 -- @whole sql/34-sales.sql
 -- @whole sql/35-activity.sql
 -- @whole sql/36-job.sql
+DROP FUNCTION crm.status();
 -- @functions sql/39-status.sql
 -- @schema_source
