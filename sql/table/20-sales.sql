@@ -154,7 +154,6 @@ CREATE TABLE crm.deal_history (
     PRIMARY KEY (deal_id, id)
 );
 COMMENT ON TABLE crm.deal_history IS 'Every change of every deal, column by column, written by trigger in the statement that makes it. Replaying the entries of a deal in the order of id gives its row. updated_at has no entries: it is the latest changed_at.';
-CREATE INDEX deal_history_field ON crm.deal_history (field, changed_at);
 CREATE INDEX deal_history_changed_at ON crm.deal_history USING brin (changed_at);
 
 CREATE SEQUENCE crm.deal_import_reject_id_seq;
@@ -184,9 +183,12 @@ CREATE TRIGGER attrs_update AFTER UPDATE ON crm.deal FOR EACH ROW WHEN (NEW.attr
     EXECUTE FUNCTION crm.check_deal_attrs();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.deal_history FOR EACH ROW EXECUTE FUNCTION crm.keep_deal_history();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.deal_history FOR EACH STATEMENT EXECUTE FUNCTION crm.keep_deal_history();
-CREATE TRIGGER deal_history_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER history_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.deal_history();
-CREATE TRIGGER deal_history_change AFTER UPDATE OR DELETE ON crm.deal FOR EACH ROW EXECUTE FUNCTION crm.deal_history();
+CREATE TRIGGER history_update AFTER UPDATE ON crm.deal REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.deal_history();
+CREATE TRIGGER history_delete AFTER DELETE ON crm.deal REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.deal_history();
 
 INSERT INTO crm.pipeline (name, description, is_default)
 VALUES ('Sales', 'The ready-made pipeline: rename and change it as you like.', true);

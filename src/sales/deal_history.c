@@ -2,27 +2,39 @@
  * deal_history.c
  *		The trigger that writes crm.deal_history.
  *
- * Attached twice, as crm.audit() is.  AFTER INSERT FOR EACH STATEMENT: one
- * entry a deal with all its values, for a load of any size in one set
- * operation.  AFTER UPDATE OR DELETE FOR EACH ROW: one entry a column that
- * changed; the columns of a move take effect when the deal entered the stage.
+ * An AFTER trigger FOR EACH STATEMENT, attached once for each kind of
+ * statement, because transition tables ask for that.  It reads the transition
+ * tables as they are, row after row, and writes the entries of many deals in
+ * one INSERT: a statement over a hundred thousand deals prepares, binds and
+ * runs some hundred of them, not a hundred thousand.
+ *
+ * A deal that is made or removed has one entry with all its values; a deal
+ * that changes has one entry a column.  The columns of a move take effect when
+ * the deal entered the stage.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "crm.h"
 #include "history/change.h"
 #include "sales/stage_guard.h"
+
+/* Entries that one INSERT writes. */
+#define BATCH_ENTRIES 1000
 
 /* Kept by the guard; the time of the last entry. */
 static bool
@@ -86,38 +98,82 @@ crm_row_values(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(result);
 }
 
-/* The entries of one row, gathered column by column. */
-typedef struct Entries
+/* Entries that wait to be written, and all that is the same for them. */
+typedef struct Batch
 {
+	Relation	relation;
+	TupleDesc	desc;
+	int			id_column;
+	int			stage_column;
+	int			entered_column;
+	Datum		actor;
+	Datum		role;
+	TimestampTz now;
+	MemoryContext context;		/* of the values; reset when written */
 	int			count;
-	Datum	   *fields;
-	Datum	   *old_values;
-	bool	   *old_nulls;
-	Datum	   *new_values;
-	bool	   *new_nulls;
-} Entries;
+	Datum		deals[BATCH_ENTRIES];
+	Datum		fields[BATCH_ENTRIES];
+	Datum		old_values[BATCH_ENTRIES];
+	bool		old_nulls[BATCH_ENTRIES];
+	Datum		new_values[BATCH_ENTRIES];
+	bool		new_nulls[BATCH_ENTRIES];
+	Datum		effective[BATCH_ENTRIES];
+} Batch;
 
-static void
-make_entries(Entries *entries, int capacity)
+static Datum
+make_array(Datum *values, bool *nulls, int count, Oid type)
 {
-	entries->count = 0;
-	entries->fields = palloc_array(Datum, capacity);
-	entries->old_values = palloc_array(Datum, capacity);
-	entries->old_nulls = palloc_array(bool, capacity);
-	entries->new_values = palloc_array(Datum, capacity);
-	entries->new_nulls = palloc_array(bool, capacity);
+	int			lower = 1;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, length, by_value, align));
 }
 
 static void
-add_entry(Entries *entries, const char *field, Jsonb *old_value, Jsonb *new_value)
+write_batch(Batch *batch)
 {
-	int			n = entries->count++;
+	static SPIPlanPtr plan = NULL;
+	static Oid	types[] = {INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TEXTOID, TEXTOID};
+	MemoryContext old_context;
+	Datum		values[7];
 
-	entries->fields[n] = CStringGetTextDatum(field);
-	entries->old_nulls[n] = old_value == NULL;
-	entries->old_values[n] = JsonbPGetDatum(old_value);
-	entries->new_nulls[n] = new_value == NULL;
-	entries->new_values[n] = JsonbPGetDatum(new_value);
+	if (batch->count == 0)
+		return;
+	old_context = MemoryContextSwitchTo(batch->context);
+	values[0] = make_array(batch->deals, NULL, batch->count, INT8OID);
+	values[1] = make_array(batch->fields, NULL, batch->count, TEXTOID);
+	values[2] = make_array(batch->old_values, batch->old_nulls, batch->count, JSONBOID);
+	values[3] = make_array(batch->new_values, batch->new_nulls, batch->count, JSONBOID);
+	values[4] = make_array(batch->effective, NULL, batch->count, TIMESTAMPTZOID);
+	values[5] = batch->actor;
+	values[6] = batch->role;
+	crm_execute_kept(&plan,
+					 "INSERT INTO crm.deal_history (deal_id, field, old_value, new_value, effective_at, actor, role) "
+					 "SELECT deal_id, field, old_value, new_value, effective_at, $6, $7 "
+					 "FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+					 "pg_catalog.unnest($4), pg_catalog.unnest($5)) "
+					 "AS entry (deal_id, field, old_value, new_value, effective_at)",
+					 7, types, values, NULL);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(batch->context);
+	batch->count = 0;
+}
+
+static void
+add_entry(Batch *batch, int64 deal_id, const char *field, Jsonb *old_value, Jsonb *new_value, TimestampTz effective_at)
+{
+	int			n = batch->count++;
+
+	batch->deals[n] = Int64GetDatum(deal_id);
+	batch->fields[n] = CStringGetTextDatum(field);
+	batch->old_nulls[n] = old_value == NULL;
+	batch->old_values[n] = JsonbPGetDatum(old_value);
+	batch->new_nulls[n] = new_value == NULL;
+	batch->new_values[n] = JsonbPGetDatum(new_value);
+	batch->effective[n] = TimestampTzGetDatum(effective_at);
 }
 
 static Jsonb *
@@ -126,108 +182,138 @@ column_or_null(HeapTuple row, TupleDesc desc, int attnum)
 	return heap_attisnull(row, attnum, desc) ? NULL : crm_column_to_jsonb(row, desc, attnum);
 }
 
-static Datum
-make_array(Datum *values, bool *nulls, int count, Oid type)
+static int64
+bigint_column(Batch *batch, HeapTuple row, int attnum)
 {
-	int			lower = 1;
+	bool		isnull;
+	Datum		value = heap_getattr(row, attnum, batch->desc, &isnull);
 
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, -1, false, TYPALIGN_INT));
-}
-
-/* Writes the entries of one deal in one statement. */
-static void
-write_entries(Entries *entries, int64 deal_id, TimestampTz effective_at, const char *actor, const char *role)
-{
-	static SPIPlanPtr plan = NULL;
-	static Oid	types[] = {INT8OID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
-	Datum		values[7];
-
-	values[0] = Int64GetDatum(deal_id);
-	values[1] = make_array(entries->fields, NULL, entries->count, TEXTOID);
-	values[2] = make_array(entries->old_values, entries->old_nulls, entries->count, JSONBOID);
-	values[3] = make_array(entries->new_values, entries->new_nulls, entries->count, JSONBOID);
-	values[4] = TimestampTzGetDatum(effective_at);
-	values[5] = CStringGetTextDatum(actor);
-	values[6] = CStringGetTextDatum(role);
-	crm_execute_kept(&plan,
-					 "INSERT INTO crm.deal_history (deal_id, field, old_value, new_value, effective_at, actor, role) "
-					 "SELECT $1, field, old_value, new_value, $5, $6, $7 "
-					 "FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) "
-					 "AS entry (field, old_value, new_value)",
-					 7, types, values, NULL);
+	return isnull ? 0 : DatumGetInt64(value);
 }
 
 static TimestampTz
-time_column(HeapTuple row, TupleDesc desc, const char *name)
+entered_at(Batch *batch, HeapTuple row)
 {
 	bool		isnull;
-	Datum		value = heap_getattr(row, SPI_fnumber(desc, name), desc, &isnull);
+	Datum		value = heap_getattr(row, batch->entered_column, batch->desc, &isnull);
 
-	return isnull ? GetCurrentTransactionStartTimestamp() : DatumGetTimestampTz(value);
+	return isnull ? batch->now : DatumGetTimestampTz(value);
 }
 
+/* The entries of one deal; one of the rows may be NULL. */
 static void
-log_row(TriggerData *trigger, const char *actor, const char *role)
+add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
 {
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	HeapTuple	old_row = trigger->tg_trigtuple;
-	HeapTuple	new_row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : NULL;
-	TimestampTz effective_at = GetCurrentTransactionStartTimestamp();
-	int64		deal_id = 0;
-	int64		old_stage = 0;
-	int64		new_stage = 0;
-	Entries		entries;
+	int64		deal_id = bigint_column(batch, old_row ? old_row : new_row, batch->id_column);
+	int64		old_stage = old_row ? bigint_column(batch, old_row, batch->stage_column) : 0;
+	int64		new_stage = new_row ? bigint_column(batch, new_row, batch->stage_column) : 0;
+	TimestampTz effective_at = batch->now;
 
-	(void) crm_bigint_column(old_row, desc, "id", &deal_id);
-	make_entries(&entries, desc->natts);
-	if (new_row == NULL)
-		add_entry(&entries, "*", row_values(old_row, desc), NULL);
-	else
+	/* A trigger that fired after the guard may have changed the stage. */
+	if (new_row != NULL && old_stage != new_stage)
 	{
-		(void) crm_bigint_column(old_row, desc, "stage_id", &old_stage);
-		(void) crm_bigint_column(new_row, desc, "stage_id", &new_stage);
-		if (old_stage != new_stage)
+		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage);
+		effective_at = entered_at(batch, new_row);
+	}
+	if (old_row == NULL)
+		add_entry(batch, deal_id, "*", NULL, row_values(new_row, batch->desc), effective_at);
+	else if (new_row == NULL)
+		add_entry(batch, deal_id, "*", row_values(old_row, batch->desc), NULL, effective_at);
+	else
+		for (int attnum = 1; attnum <= batch->desc->natts; attnum++)
 		{
-			/* A trigger that fired after the guard may have changed the stage. */
-			crm_stage_require_move(trigger->tg_relation, deal_id, old_stage, new_stage);
-			effective_at = time_column(new_row, desc, "stage_entered_at");
-		}
-		for (int attnum = 1; attnum <= desc->natts; attnum++)
-		{
-			Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
+			Form_pg_attribute attribute = TupleDescAttr(batch->desc, attnum - 1);
 
 			if (!attribute->attisdropped && !is_bookkeeping(NameStr(attribute->attname)) &&
-				crm_column_differs(old_row, new_row, desc, attnum))
-				add_entry(&entries, NameStr(attribute->attname),
-						  column_or_null(old_row, desc, attnum),
-						  column_or_null(new_row, desc, attnum));
+				crm_column_differs(old_row, new_row, batch->desc, attnum))
+				add_entry(batch, deal_id, NameStr(attribute->attname),
+						  column_or_null(old_row, batch->desc, attnum),
+						  column_or_null(new_row, batch->desc, attnum), effective_at);
 		}
-	}
-	if (entries.count > 0)
-		write_entries(&entries, deal_id, effective_at, actor, role);
 }
 
-/* All deals of an INSERT statement at once. */
-static void
-log_inserted(TriggerData *trigger, const char *actor, const char *role)
+/* A reader of its own in a transition table, which other triggers read too. */
+typedef struct Reader
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[2];
+	Tuplestorestate *store;
+	int			pointer;
+	TupleTableSlot *slot;
+} Reader;
 
-	if (trigger->tg_newtable == NULL)
+static void
+open_reader(Reader *reader, Tuplestorestate *store, TupleDesc desc)
+{
+	reader->store = store;
+	if (store == NULL)
+		return;
+	reader->pointer = tuplestore_alloc_read_pointer(store, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(store, reader->pointer);
+	tuplestore_rescan(store);
+	reader->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+}
+
+/* The next row, or NULL at the end or when there is no such table. */
+static HeapTuple
+read_row(Reader *reader)
+{
+	if (reader->store == NULL)
+		return NULL;
+	tuplestore_select_read_pointer(reader->store, reader->pointer);
+	if (!tuplestore_gettupleslot(reader->store, true, false, reader->slot))
+		return NULL;
+	return ExecCopySlotHeapTuple(reader->slot);
+}
+
+static void
+close_reader(Reader *reader)
+{
+	if (reader->store != NULL)
+		ExecDropSingleTupleTableSlot(reader->slot);
+}
+
+/*
+ * The server appends the old and the new version of each row to the two
+ * tables in one go: what stands at the same place belongs together.
+ */
+static void
+log_rows(Batch *batch, TriggerData *trigger)
+{
+	Reader		old_rows;
+	Reader		new_rows;
+
+	open_reader(&old_rows, trigger->tg_oldtable, batch->desc);
+	open_reader(&new_rows, trigger->tg_newtable, batch->desc);
+	for (;;)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(batch->context);
+		HeapTuple	old_row = read_row(&old_rows);
+		HeapTuple	new_row = read_row(&new_rows);
+
+		CHECK_FOR_INTERRUPTS();
+		if (old_row != NULL || new_row != NULL)
+			add_row(batch, old_row, new_row);
+		MemoryContextSwitchTo(old_context);
+		if (batch->count + batch->desc->natts > BATCH_ENTRIES)
+			write_batch(batch);
+		if (old_row == NULL && new_row == NULL)
+			break;
+	}
+	write_batch(batch);
+	close_reader(&old_rows);
+	close_reader(&new_rows);
+}
+
+static int
+require_column(Relation relation, const char *name, Oid type)
+{
+	int			attnum = SPI_fnumber(RelationGetDescr(relation), name);
+
+	if (attnum <= 0 || SPI_gettypeid(RelationGetDescr(relation), attnum) != type)
 		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" must have a transition table", trigger->tg_trigger->tgname),
-				 errhint("Create it with REFERENCING NEW TABLE AS %s.", "new_rows")));
-	if (SPI_register_trigger_data(trigger) < 0)
-		elog(ERROR, "SPI_register_trigger_data failed");
-	values[0] = CStringGetTextDatum(actor);
-	values[1] = CStringGetTextDatum(role);
-	if (SPI_execute_with_args(psprintf("INSERT INTO crm.deal_history (deal_id, field, new_value, effective_at, actor, role) "
-									   "SELECT deal.id, '*', crm.row_values(deal), deal.stage_entered_at, $1, $2 FROM %s AS deal",
-									   quote_identifier(trigger->tg_trigger->tgnewtable)),
-							  2, types, values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "writing the history failed");
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table \"%s\" has no column \"%s\" of type %s",
+						RelationGetRelationName(relation), name, format_type_be(type))));
+	return attnum;
 }
 
 PG_FUNCTION_INFO_V1(crm_deal_history);
@@ -236,26 +322,37 @@ Datum
 crm_deal_history(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.deal_history()");
-	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
-	const char *actor;
-	const char *role;
+	TriggerEvent event = trigger->tg_event;
 	CrmOwnerRights caller;
+	Batch	   *batch;
 
-	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		(is_insert != (bool) TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event)))
+	if (!TRIGGER_FIRED_AFTER(event) || !TRIGGER_FIRED_FOR_STATEMENT(event) || TRIGGER_FIRED_BY_TRUNCATE(event) ||
+		(trigger->tg_oldtable == NULL) != (bool) TRIGGER_FIRED_BY_INSERT(event) ||
+		(trigger->tg_newtable == NULL) != (bool) TRIGGER_FIRED_BY_DELETE(event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("crm.deal_history() must be an AFTER INSERT trigger FOR EACH STATEMENT or an AFTER UPDATE OR DELETE trigger FOR EACH ROW")));
-	actor = crm_current_actor();
-	role = GetUserNameFromId(GetUserId(), false);
+				 errmsg("crm.deal_history() must be an AFTER INSERT, UPDATE or DELETE trigger FOR EACH STATEMENT with its transition tables")));
+	if (RelationGetDescr(trigger->tg_relation)->natts > BATCH_ENTRIES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("table \"%s\" has more than %d columns",
+						RelationGetRelationName(trigger->tg_relation), BATCH_ENTRIES)));
+	batch = palloc0(sizeof(Batch));
+	batch->relation = trigger->tg_relation;
+	batch->desc = RelationGetDescr(trigger->tg_relation);
+	batch->id_column = require_column(trigger->tg_relation, "id", INT8OID);
+	batch->stage_column = require_column(trigger->tg_relation, "stage_id", INT8OID);
+	batch->entered_column = require_column(trigger->tg_relation, "stage_entered_at", TIMESTAMPTZOID);
+	batch->actor = CStringGetTextDatum(crm_current_actor());
+	batch->role = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	batch->now = GetCurrentTransactionStartTimestamp();
 	crm_become_owner(trigger->tg_relation, &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (is_insert)
-		log_inserted(trigger, actor, role);
-	else
-		log_row(trigger, actor, role);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "crm deal history", ALLOCSET_DEFAULT_SIZES);
+	log_rows(batch, trigger);
 	SPI_finish();
 	crm_become_caller(&caller);
+	pfree(batch);
 	return PointerGetDatum(NULL);
 }

@@ -184,13 +184,12 @@ crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to
 	const CrmStage *to;
 
 	crm_stage_matrix_refresh(relation);
-	if (crm_stage_may_move(from_id, to_id))
-		return;
 	from = crm_stage_find(from_id);
 	to = crm_stage_find(to_id);
-	if (from == NULL || to == NULL)
+	if (to == NULL || (from == NULL && from_id != 0))
 		return;					/* the foreign key says it */
-	report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
+	if (from == NULL ? !to->begins : !crm_stage_may_move(from_id, to_id))
+		report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
 }
 
 static const CrmStage *

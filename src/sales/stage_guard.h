@@ -13,7 +13,10 @@
 #define CRM_ERRCODE_UNKNOWN		MAKE_SQLSTATE('R', 'M', '0', '0', '4')
 #define CRM_ERRCODE_TIME_ORDER	MAKE_SQLSTATE('R', 'M', '0', '0', '6')
 
-/* Raises RM001 unless a deal may move from one stage to the other. */
+/*
+ * Raises RM001 unless a deal may move from one stage to the other, or, from
+ * stage 0, begin at the other.
+ */
 extern void crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id);
 
 #endif							/* CRM_STAGE_GUARD_H */

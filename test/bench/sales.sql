@@ -1,0 +1,113 @@
+-- What the guard and the history of deals cost, beside the same without them
+-- and beside a guard in PL/pgSQL; reminders beside a loop.
+\set QUIET on
+\pset format aligned
+\pset footer off
+SET client_min_messages = warning;
+SELECT crm.install() IS NOT NULL AS installed \gset
+SET synchronous_commit = off;
+CREATE TABLE result (n serial, what text, variant text, seconds numeric, per_row_us numeric);
+SELECT least(:rows, 200000) AS deals \gset
+INSERT INTO crm.agent (id, name) SELECT i, 'Agent ' || i FROM generate_series(1, 50) i;
+INSERT INTO crm.company (id, name) SELECT i, 'Company ' || i FROM generate_series(1, 1000) i;
+
+-- The guard as one would write it by hand.
+CREATE FUNCTION plain_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.stage_id = OLD.stage_id THEN
+        RETURN NEW;
+    END IF;
+    PERFORM FROM crm.stage_transition t
+    WHERE t.from_stage_id IS NOT DISTINCT FROM (CASE WHEN TG_OP = 'UPDATE' THEN OLD.stage_id END) AND t.to_stage_id = NEW.stage_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'deal % cannot move', NEW.id;
+    END IF;
+    SELECT s.pipeline_id, CASE WHEN s.kind = 'open' THEN NULL ELSE now() END INTO NEW.pipeline_id, NEW.closed_at
+    FROM crm.stage s WHERE s.id = NEW.stage_id;
+    IF NEW.amount IS NOT NULL AND NEW.currency IS NULL THEN
+        SELECT p.currency INTO NEW.currency FROM crm.pipeline p WHERE p.id = NEW.pipeline_id;
+    END IF;
+    NEW.stage_entered_at := now();
+    NEW.updated_at := now();
+    RETURN NEW;
+END $$;
+
+CREATE PROCEDURE measure(what text, variant text, rows bigint, statement text) LANGUAGE plpgsql AS $$
+DECLARE
+    began timestamptz;
+    best numeric;
+    spent numeric;
+BEGIN
+    FOR round IN 1 .. 3 LOOP
+        BEGIN
+            began := clock_timestamp();
+            EXECUTE statement;
+            spent := extract(epoch FROM clock_timestamp() - began);
+            best := least(best, spent);
+            RAISE EXCEPTION 'undo' USING ERRCODE = 'XX999';
+        EXCEPTION WHEN SQLSTATE 'XX999' THEN
+        END;
+    END LOOP;
+    INSERT INTO result (what, variant, seconds, per_row_us) VALUES (what, variant, round(best, 3), round(best * 1e6 / rows, 2));
+END $$;
+SELECT format($$INSERT INTO crm.deal (name, pipeline_id, stage_id, company_id, owner_id, amount, currency, stage_entered_at)
+    SELECT 'Deal ' || i, 1, 1, 1 + i %% 1000, 1 + i %% 50, i, 'USD', now() FROM generate_series(1, %s) i$$, :deals) AS load \gset
+
+\echo load of :deals deals
+ALTER TABLE crm.deal DISABLE TRIGGER USER;
+CALL measure('load', 'without triggers', :deals, :'load');
+ALTER TABLE crm.deal ENABLE TRIGGER stage_guard;
+CALL measure('load', 'guard', :deals, :'load');
+ALTER TABLE crm.deal ENABLE TRIGGER USER;
+CALL measure('load', 'guard and history', :deals, :'load');
+ALTER TABLE crm.deal DISABLE TRIGGER USER;
+CREATE TRIGGER plain_guard BEFORE INSERT OR UPDATE ON crm.deal FOR EACH ROW EXECUTE FUNCTION plain_guard();
+CALL measure('load', 'guard in PL/pgSQL', :deals, :'load');
+ALTER TABLE crm.deal DISABLE TRIGGER plain_guard;
+
+\echo move of 100,000 deals
+INSERT INTO crm.deal (name, pipeline_id, stage_id, company_id, owner_id, amount, currency, stage_entered_at)
+SELECT 'Deal ' || i, 1, 1, 1 + i % 1000, 1 + i % 50, i, 'USD', now() FROM generate_series(1, 100000) i;
+VACUUM ANALYZE crm.deal;
+SELECT 'UPDATE crm.deal SET stage_id = 2, stage_entered_at = now(), updated_at = now()' AS move \gset
+CALL measure('move', 'without triggers', 100000, :'move');
+VACUUM FULL crm.deal;
+ALTER TABLE crm.deal ENABLE TRIGGER stage_guard;
+CALL measure('move', 'guard', 100000, :'move');
+VACUUM FULL crm.deal;
+ALTER TABLE crm.deal ENABLE TRIGGER USER;
+ALTER TABLE crm.deal DISABLE TRIGGER plain_guard;
+CALL measure('move', 'guard and history', 100000, :'move');
+VACUUM FULL crm.deal;
+ALTER TABLE crm.deal DISABLE TRIGGER USER;
+ALTER TABLE crm.deal ENABLE TRIGGER plain_guard;
+CALL measure('move', 'guard in PL/pgSQL', 100000, :'move');
+ALTER TABLE crm.deal DISABLE TRIGGER plain_guard;
+
+\echo 100,000 reminders
+INSERT INTO crm.reminder (agent_id, note, remind_at)
+SELECT 1 + i % 50, 'reminder ' || i, timestamptz '2026-01-01' + i * interval '1 second' FROM generate_series(1, 100000) i;
+VACUUM ANALYZE crm.reminder;
+CREATE FUNCTION naive_fire(as_of timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    sent integer := 0;
+BEGIN
+    LOOP
+        SELECT * INTO one FROM crm.reminder r WHERE r.fired_at IS NULL AND r.remind_at <= as_of
+        ORDER BY r.remind_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+        EXIT WHEN NOT FOUND;
+        UPDATE crm.reminder SET fired_at = as_of WHERE id = one.id;
+        INSERT INTO crm.notification (agent_id, kind, key, title, created_at)
+        VALUES (one.agent_id, 'reminder', 'reminder:' || one.id, one.note, as_of);
+        sent := sent + 1;
+        EXIT WHEN sent = 10000;
+    END LOOP;
+    RETURN sent;
+END $$;
+CALL measure('10,000 reminders', 'fire_reminders', 10000, 'SELECT crm.fire_reminders(''2026-02-01'', 10000)');
+CALL measure('10,000 reminders', 'one by one', 10000, 'SELECT naive_fire(''2026-02-01'')');
+
+SELECT what, variant, seconds, per_row_us AS "µs a row",
+       round(seconds / first_value(seconds) OVER (PARTITION BY what ORDER BY n), 2) AS ratio
+FROM result ORDER BY n;
