@@ -30,6 +30,7 @@ CREATE FUNCTION crm.task_state() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM now() AT TIME ZONE NEW.time_zone;     -- an unknown one is refused here, not where it is read
     IF NEW.status = 'open' THEN
         NEW.done_at := NULL;
     ELSIF NEW.done_at IS NULL OR TG_OP = 'UPDATE' AND NEW.status <> OLD.status AND NEW.done_at = OLD.done_at THEN
@@ -47,7 +48,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.task_state() IS 'Trigger on crm.task: keeps done_at and updated_at; a new date makes the task remind and fall due anew.';
+COMMENT ON FUNCTION crm.task_state() IS 'Trigger on crm.task: keeps done_at and updated_at; a new date makes the task remind and fall due anew. Errors: 22023 unknown time zone.';
 
 CREATE FUNCTION crm.task_done() RETURNS trigger
 LANGUAGE plpgsql

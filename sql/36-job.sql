@@ -104,6 +104,7 @@ DECLARE
     tried text[] := '{}';
     job record;
     started_at timestamptz;
+    next_at timestamptz;
     outcome text;
     code text;
 BEGIN
@@ -121,6 +122,7 @@ BEGIN
         code := NULL;
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
+            next_at := crm.next_run(job.every, job.daily_at, job.weekdays, job.time_zone, as_of);
             PERFORM crm.job_function(job.function);
             EXECUTE pg_catalog.format('SELECT (crm.%I($1))::text', job.function) INTO outcome USING as_of;
         EXCEPTION WHEN OTHERS THEN
@@ -137,7 +139,7 @@ BEGIN
             failures = CASE WHEN code IS NULL THEN 0 ELSE job.failures OPERATOR(pg_catalog.+) 1 END,
             -- After an error sooner than a daily job would, and later and later.
             next_run_at = CASE
-                WHEN code IS NULL THEN crm.next_run(job.every, job.daily_at, job.weekdays, job.time_zone, as_of)
+                WHEN code IS NULL THEN next_at
                 ELSE as_of OPERATOR(pg_catalog.+) pg_catalog.make_interval(
                     mins => LEAST(60, (1 OPERATOR(pg_catalog.<<) LEAST(job.failures, 6))))
             END
@@ -167,6 +169,13 @@ END
 $$;
 COMMENT ON FUNCTION crm.cron_database() IS 'The database in which pg_cron lives; null when it is not loaded, empty when the caller may not know (pg_read_all_settings).';
 
+CREATE FUNCTION crm.cron_is_here() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+$$;
+COMMENT ON FUNCTION crm.cron_is_here() IS 'Whether pg_cron is created in this database.';
+
 CREATE FUNCTION crm.schedule_jobs() RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -182,7 +191,10 @@ BEGIN
     END IF;
     cron_database := crm.cron_database();
     -- pg_cron is no requirement: it is reached through dynamic SQL only.
-    IF to_regprocedure('cron.schedule(text,text,text)') IS NOT NULL THEN
+    IF crm.cron_is_here() AND NOT has_schema_privilege('cron', 'USAGE') THEN
+        RETURN format('pg_cron is in this database, but role %1$I may not use it. As a superuser: GRANT USAGE ON SCHEMA cron TO %1$I; '
+                      'then call crm.schedule_jobs() again', current_user);
+    ELSIF crm.cron_is_here() THEN
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO entry USING crm.tick_name(), '* * * * *', command;
         RETURN format('pg_cron calls crm.run_due_jobs() every minute as role %I: entry %s, "%s"', current_user, entry, crm.tick_name())
             || CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
@@ -209,7 +221,9 @@ DECLARE
     removed integer := 0;
     cron_database text := crm.cron_database();
 BEGIN
-    IF to_regprocedure('cron.unschedule(bigint)') IS NOT NULL THEN
+    IF crm.cron_is_here() AND NOT has_schema_privilege('cron', 'USAGE') THEN
+        RETURN format('pg_cron has no entry of role %I, who may not use it', current_user);
+    ELSIF crm.cron_is_here() THEN
         EXECUTE 'SELECT count(cron.unschedule(j.jobid)) FROM cron.job j WHERE j.jobname = $1 AND j.database = $2'
         INTO removed USING crm.tick_name(), current_database();
         RETURN format('%s entries removed from pg_cron', removed);

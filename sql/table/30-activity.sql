@@ -137,7 +137,8 @@ CREATE TABLE crm.outbox (
 COMMENT ON TABLE crm.outbox IS 'Messages to other systems, written in the transaction that causes them; workers take them with crm.claim_outbox().';
 CREATE INDEX outbox_pending ON crm.outbox (topic, available_at, id) WHERE status = 'pending';
 
-CREATE TRIGGER task_state BEFORE INSERT OR UPDATE OF title, description, status, done_at, due_at, remind_at, assignee_id, priority, result ON crm.task
+CREATE TRIGGER task_state BEFORE INSERT OR UPDATE OF kind, title, description, contact_id, company_id, deal_id, assignee_id, author_id,
+    status, priority, due_at, remind_at, time_zone, done_at, result, attrs ON crm.task
     FOR EACH ROW EXECUTE FUNCTION crm.task_state();
 CREATE TRIGGER task_done AFTER UPDATE OF status ON crm.task
     FOR EACH ROW WHEN (NEW.status = 'done' AND OLD.status <> 'done') EXECUTE FUNCTION crm.task_done();

@@ -42,6 +42,7 @@ DELETE FROM crm.task WHERE assignee_id IN (900001, 900002);
 SELECT crm.create_task('{"title": "x", "colour": 1}');
 SELECT crm.create_task('{"title": "x", "assignee": "Nobody"}');
 SELECT crm.create_task('{"title": "x", "due_on": "2026-05-01 10:00", "time_zone": "Mars/Olympus"}');
+INSERT INTO crm.task (title, time_zone) VALUES ('x', 'Mars/Olympus');
 SELECT crm.complete_task(999999999);
 INSERT INTO crm.task (id, title, assignee_id, author_id, due_at, remind_at)
 VALUES (900001, 'Send the offer', 900001, 900002, '2026-03-11 12:00+00', '2026-03-11 09:00+00'),

@@ -55,13 +55,14 @@ SELECT crm.schedule_job('regress bad', 'regress_bad', daily_at => '00:00', as_of
        crm.schedule_job('regress later', 'regress_good', every => '1 day', as_of => '2026-01-03 00:00+00'),
        crm.schedule_job('regress off', 'regress_good', every => '1 minute', enabled => false, as_of => '2026-01-02 00:00+00');
 INSERT INTO crm.job (name, function, every, next_run_at) VALUES ('regress gone', 'regress_missing', '1 minute', '2026-01-02 00:05+00');
+INSERT INTO crm.job (name, function, daily_at, time_zone, next_run_at) VALUES ('regress nowhere', 'regress_good', '09:00', 'Mars/Olympus', '2026-01-02 00:06+00');
 CALL crm.run_due_jobs('2026-01-02 00:10:30+00');
 SELECT job, as_of, status, result, error_code FROM crm.job_run WHERE job LIKE 'regress%' OR job = 'half done' ORDER BY id;
 SELECT name, next_run_at, failures, last_status, last_result FROM crm.job WHERE name LIKE 'regress%' ORDER BY name;
 CALL crm.run_due_jobs('2026-01-02 00:10:59+00');                      -- nothing is due
 CALL crm.run_due_jobs('2026-01-02 00:12:00+00');                      -- missed minutes are one run; the failed ones are tried again
 CALL crm.run_due_jobs('2026-01-01 00:00:00+00');                      -- a clock set back runs nothing
-SELECT job, as_of, status FROM crm.job_run WHERE job LIKE 'regress%' ORDER BY id OFFSET 3;
+SELECT job, as_of, status FROM crm.job_run WHERE job LIKE 'regress%' ORDER BY id OFFSET 4;
 SELECT name, next_run_at, failures FROM crm.job WHERE name LIKE 'regress%' ORDER BY name;
 -- The wait doubles up to an hour; success ends it.
 UPDATE crm.job SET failures = 20, next_run_at = '2026-01-03 00:00+00' WHERE name = 'regress bad';

@@ -34,9 +34,11 @@ for my $database ('shop', 'branch')
 
 SKIP:
 {
-	skip 'pg_cron is not installed', 7 unless $pg_cron;
+	skip 'pg_cron is not installed', 8 unless $pg_cron;
 	like($node->safe_psql('shop', 'SELECT crm.schedule_jobs()', @owner), qr/superuser.*SHOW cron.database_name/, 'where pg_cron lives is not for everybody to know');
-	$node->safe_psql('shop', 'CREATE EXTENSION pg_cron; GRANT USAGE ON SCHEMA cron TO crm_owner');
+	$node->safe_psql('shop', 'CREATE EXTENSION pg_cron');
+	like($node->safe_psql('shop', 'SELECT crm.schedule_jobs(), crm.unschedule_jobs()', @owner), qr/GRANT USAGE ON SCHEMA cron TO crm_owner;.*\|.*no entry/, 'the right that is missing');
+	$node->safe_psql('shop', 'GRANT USAGE ON SCHEMA cron TO crm_owner');
 	like($node->safe_psql('shop', 'SELECT crm.schedule_jobs()', @owner), qr/every minute as role crm_owner.*"crm:shop:tick"$/, 'scheduled');
 	$node->safe_psql('shop', 'SELECT crm.schedule_jobs()', @owner);
 	is($node->safe_psql('shop', 'SELECT jobname, username, database, schedule FROM cron.job'), 'crm:shop:tick|crm_owner|shop|* * * * *', 'one entry');
