@@ -11,7 +11,7 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('jobs');
 $node->init;
 $node->append_conf('postgresql.conf', slurp_file($ENV{CRM_SETTINGS}));
-$node->append_conf('postgresql.conf', "restart_after_crash = on\nmax_worker_processes = 20\n");
+$node->append_conf('postgresql.conf', "restart_after_crash = on\nsynchronous_commit = on\nmax_worker_processes = 20\n");
 
 my $pg_cron = -e "@{[ `$ENV{PG_CONFIG} --sharedir` =~ s/\n//r ]}/extension/pg_cron.control";
 $node->append_conf('postgresql.conf', <<'END') if $pg_cron;
