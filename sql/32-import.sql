@@ -13,7 +13,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.target, t.kind, t.synonyms, t.description FROM (VALUES
         ('contact', 'external_id', 'external', '^(id|.*_id|uuid|guid|client id|customer id|contact id|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
-        ('contact', 'name', 'name', '^(name|full ?name|contact( name)?|client|customer|person|фио|ф\.и\.о\.?|имя и фамилия|клиент|контакт|контактное лицо|director|executive director)$', 'full name, taken apart'),
+        ('contact', 'name', 'name', '^(name|full[ _]?name|contact([ _]name)?|client|customer|person|фио|ф\.и\.о\.?|имя и фамилия|клиент|контакт|контактное лицо|director|executive director)$', 'full name, taken apart'),
         ('contact', 'given_name', 'text', '^(given|first|fore)[ _]?name$|^имя$', 'given name'),
         ('contact', 'middle_name', 'text', '^middle[ _]?name$|^отчество$', 'middle name, patronymic'),
         ('contact', 'family_name', 'text', '^(family|last|sur) ?_?name$|^фамилия$', 'family name'),
@@ -284,6 +284,15 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.contact_identity_key(text, text) IS 'The key of family and given name under which an import knows a person again, together with an address, number or birth date.';
 
+CREATE FUNCTION crm.same_name(known text, given text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5
+SET search_path = pg_catalog, pg_temp AS $$
+    -- In another script or romanisation it says nothing new; in other capitals
+    -- it may be a correction.
+    SELECT coalesce(crm.name_key(known) = crm.name_key(given) AND (lower(known) <> lower(given) OR known = given), false)
+$$;
+COMMENT ON FUNCTION crm.same_name(text, text) IS 'Whether a name says nothing that is not known: its key is the same, and it is not the same word in other capitals. An import leaves such a name as it is.';
+
 /* What one chunk did. */
 CREATE TYPE crm.import_counts AS (
     created bigint,
@@ -379,7 +388,10 @@ DECLARE
     changed_sql text;
     reject_all boolean;
     on_match text;
+    name_columns CONSTANT text[] := ARRAY['given_name', 'middle_name', 'family_name', 'name'];
     max_rank integer;
+    last_audit_id bigint;
+    last_point_id bigint;
     k integer;
 BEGIN
     SELECT * INTO STRICT batch FROM crm.import_batch b WHERE b.id = import_chunk.batch_id;
@@ -459,11 +471,11 @@ BEGIN
         FROM (
             SELECT c.row_number, u.kind, u.header, u.n, btrim(u.raw) AS raw, CASE u.kind WHEN 'phone' THEN %1$s END AS region,
                    CASE u.kind WHEN 'email' THEN crm.try_email(u.raw) END AS email,
-                   CASE u.kind WHEN 'phone' THEN crm.try_phone(u.raw, %1$s) END AS phone
+                   CASE WHEN u.kind <> 'phone' THEN NULL WHEN %1$s IS NULL THEN crm.try_phone(u.raw) ELSE crm.try_phone(u.raw, %1$s) END AS phone
             FROM pg_temp.crm_chunk_row r JOIN pg_temp.crm_chunk c USING (row_number)
             CROSS JOIN LATERAL (VALUES %2$s) u (kind, header, n, raw)
             WHERE btrim(u.raw) <> ''
-        ) v $sql$, 'coalesce(' || region_sql || ', '''')', coalesce(nullif(substr(point_sql, 3), ''), '(NULL::text, NULL::text, NULL::integer, NULL::text)'));
+        ) v $sql$, region_sql, coalesce(nullif(substr(point_sql, 3), ''), '(NULL::text, NULL::text, NULL::integer, NULL::text)'));
 
     /* 3. What could not be read, with the checker's reason. */
     EXECUTE 'CREATE TEMPORARY TABLE crm_problem ON COMMIT DROP AS
@@ -471,7 +483,7 @@ BEGIN
         FROM pg_temp.crm_point p CROSS JOIN LATERAL crm.check_email(p.raw) v WHERE p.kind = ''email'' AND p.email IS NULL
         UNION ALL
         SELECT p.row_number, p.header, p.raw, v.code, v.message, v.hint, v.suggestion
-        FROM pg_temp.crm_point p CROSS JOIN LATERAL crm.check_phone(p.raw, nullif(p.region, '''')) v WHERE p.kind = ''phone'' AND p.phone IS NULL' || problem_sql;
+        FROM pg_temp.crm_point p CROSS JOIN LATERAL crm.check_phone(p.raw, p.region) v WHERE p.kind = ''phone'' AND p.phone IS NULL' || problem_sql;
     -- A row that says nothing, or a company without a name, is no row.
     IF e = 'contact' THEN
         INSERT INTO pg_temp.crm_problem
@@ -564,9 +576,11 @@ BEGIN
     /* 7. Known ones, in the order of the rows: a later row has the last word. */
     CREATE TEMPORARY TABLE crm_change (row_number bigint, id bigint, before jsonb, points bigint[], tags text[], companies bigint[], external_ids text[]) ON COMMIT DROP;
     SELECT string_agg(format(CASE WHEN btrim(c) = 'attrs' THEN '%1$I = t.attrs || coalesce(c.attrs, ''{}'')'
-                                  WHEN on_match = 'fill' THEN '%1$I = coalesce(t.%1$I, c.%1$I)' ELSE '%1$I = coalesce(c.%1$I, t.%1$I)' END, btrim(c)), ', '),
+                                  WHEN on_match = 'fill' THEN '%1$I = coalesce(t.%1$I, c.%1$I)'
+                                  WHEN btrim(c) = ANY (name_columns) THEN '%1$I = CASE WHEN c.%1$I IS NULL OR crm.same_name(t.%1$I, c.%1$I) THEN t.%1$I ELSE c.%1$I END' ELSE '%1$I = coalesce(c.%1$I, t.%1$I)' END, btrim(c)), ', '),
            string_agg(format(CASE WHEN btrim(c) = 'attrs' THEN 'NOT t.attrs @> coalesce(c.attrs, ''{}'')'
-                                  WHEN on_match = 'fill' THEN '(t.%1$I IS NULL AND c.%1$I IS NOT NULL)' ELSE '(c.%1$I IS NOT NULL AND c.%1$I IS DISTINCT FROM t.%1$I)' END, btrim(c)), ' OR '),
+                                  WHEN on_match = 'fill' THEN '(t.%1$I IS NULL AND c.%1$I IS NOT NULL)'
+                                  WHEN btrim(c) = ANY (name_columns) THEN '(c.%1$I IS NOT NULL AND NOT crm.same_name(t.%1$I, c.%1$I))' ELSE '(c.%1$I IS NOT NULL AND c.%1$I IS DISTINCT FROM t.%1$I)' END, btrim(c)), ' OR '),
            string_agg(format(CASE WHEN btrim(c) = 'attrs' THEN 'CASE WHEN NOT o.attrs @> coalesce(c.attrs, ''{}'') THEN jsonb_build_object(''attrs'', o.attrs) ELSE ''{}'' END'
                                   ELSE 'CASE WHEN t.%1$I IS DISTINCT FROM o.%1$I THEN jsonb_build_object(%1$L, o.%1$I) ELSE ''{}'' END' END, btrim(c)), ' || ')
     INTO set_sql, changed_sql, before_sql
@@ -590,7 +604,7 @@ BEGIN
     /* 8. Addresses and numbers: those of new ones, each once ... */
     EXECUTE format($sql$
         INSERT INTO crm.%1$I (%2$I, kind, label, raw, region, is_primary)
-        SELECT f.id, f.kind, f.header, f.raw, nullif(f.region, ''), f.nth = 1
+        SELECT f.id, f.kind, f.header, f.raw, f.region, f.nth = 1
         FROM (SELECT m.id, p.kind, p.header, p.raw, p.region, p.n, row_number() OVER (PARTITION BY m.id, p.kind ORDER BY p.n) AS nth,
                      row_number() OVER (PARTITION BY m.id, p.kind, p.key ORDER BY p.n) AS again
               FROM pg_temp.crm_point p JOIN pg_temp.crm_match m USING (row_number)
@@ -602,7 +616,7 @@ BEGIN
     IF max_rank > 0 AND on_match <> 'skip' THEN
         EXECUTE format($sql$
             WITH fresh AS (
-                SELECT DISTINCT ON (m.id, p.kind, p.key) m.id, m.row_number, p.kind, p.header, p.raw, nullif(p.region, '') AS region, p.n
+                SELECT DISTINCT ON (m.id, p.kind, p.key) m.id, m.row_number, p.kind, p.header, p.raw, p.region, p.n
                 FROM pg_temp.crm_point p JOIN pg_temp.crm_match m USING (row_number)
                 WHERE p.key IS NOT NULL AND NOT m.is_new
                   AND NOT EXISTS (SELECT FROM crm.%1$I x WHERE x.%2$I = m.id AND x.kind = p.kind AND coalesce(x.match_key, lower(x.raw)) = p.key)
@@ -666,6 +680,9 @@ BEGIN
            m.row_number IS NULL
     FROM pg_temp.crm_problem p LEFT JOIN pg_temp.crm_match m USING (row_number)
     ORDER BY p.row_number;
+    -- What comes later has greater numbers: so crm.undo_import() knows it.
+    SELECT last_value INTO last_audit_id FROM crm.audit_log_id_seq;
+    EXECUTE format('SELECT last_value FROM crm.%I', e || '_point_id_seq') INTO last_point_id;
     WITH change AS (
         SELECT row_number, jsonb_object_agg(b.key, b.value) FILTER (WHERE b.key IS NOT NULL) AS before,
                jsonb_strip_nulls(jsonb_build_object('points', max(to_jsonb(points)::text)::jsonb, 'tags', max(to_jsonb(tags)::text)::jsonb,
@@ -673,11 +690,11 @@ BEGIN
         FROM pg_temp.crm_change LEFT JOIN LATERAL jsonb_each(before) b ON true
         GROUP BY row_number
     ), written AS (
-        INSERT INTO crm.import_result (batch_id, row_number, outcome, entity_id, fingerprint, before, added)
+        INSERT INTO crm.import_result (batch_id, row_number, outcome, entity_id, fingerprint, before, added, last_audit_id, last_point_id)
         SELECT import_chunk.batch_id, c.row_number,
                CASE WHEN m.row_number IS NULL THEN 'rejected' WHEN m.is_new THEN 'created'
                     WHEN h.row_number IS NOT NULL THEN 'updated' ELSE 'unchanged' END,
-               m.id, m.fingerprint, h.before, nullif(h.added, '{}')
+               m.id, m.fingerprint, h.before, nullif(h.added, '{}'), last_audit_id, last_point_id
         FROM pg_temp.crm_chunk c LEFT JOIN pg_temp.crm_match m USING (row_number) LEFT JOIN change h USING (row_number)
         RETURNING outcome
     )
@@ -717,6 +734,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Stage the file again: rows that are known are recognised.';
     END IF;
+    -- Two batches of one source at once would both make what neither sees yet.
+    PERFORM pg_advisory_xact_lock(hashtext('crm.import'), hashtext(batch.entity || batch.source));
     SELECT o.key, o.value INTO bad FROM jsonb_each_text(options) o
     WHERE NOT coalesce(CASE o.key
         WHEN 'bad_values' THEN o.value IN ('reject_row', 'set_aside')
@@ -773,6 +792,7 @@ DECLARE
     batch crm.import_batch;
     outcome text;
     bad text;
+    last_reject bigint;
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO batch FROM crm.import_batch b WHERE b.id = import_fix.batch_id FOR UPDATE;
@@ -790,9 +810,13 @@ BEGIN
                   FROM unnest(batch.columns) WITH ORDINALITY AS u (h, i))
     WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number;
     DELETE FROM crm.import_result r WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number;
+    SELECT max(r.id) INTO last_reject FROM crm.import_reject r WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number;
     PERFORM crm.import_chunk(batch_id, row_number, row_number);
     SELECT r.outcome INTO outcome FROM crm.import_result r WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number;
-    IF outcome <> 'rejected' THEN
+    IF outcome = 'rejected' THEN
+        DELETE FROM crm.import_reject r
+        WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number AND r.id <= last_reject;
+    ELSE
         UPDATE crm.import_reject r SET resolved_at = now()
         WHERE r.batch_id = import_fix.batch_id AND r.row_number = import_fix.row_number AND r.resolved_at IS NULL;
         UPDATE crm.import_batch b
@@ -820,9 +844,7 @@ DECLARE
     batch crm.import_batch;
     e text;
     id_column text;
-    apply_transaction xid8;
     referrer record;
-    touched_sql text := '';
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO batch FROM crm.import_batch b WHERE b.id = undo_import.batch_id FOR UPDATE;
@@ -834,29 +856,28 @@ BEGIN
     id_column := e || '_id';
     DROP TABLE IF EXISTS pg_temp.crm_undo;
     CREATE TEMPORARY TABLE crm_undo ON COMMIT DROP AS
-        SELECT r.row_number, r.outcome, r.entity_id, r.before, r.added, NULL::text AS reason
+        SELECT r.row_number, r.outcome, r.entity_id, r.before, r.added, r.last_audit_id, r.last_point_id, NULL::text AS reason
         FROM crm.import_result r WHERE r.batch_id = undo_import.batch_id AND r.outcome IN ('created', 'updated');
     ANALYZE pg_temp.crm_undo;
 
-    -- Changed since: an entry of the audit log in a later transaction.
+    -- Changed since: a later entry of the audit log, for contacts also one of
+    -- their tags, companies and the like; or a later point.
     UPDATE pg_temp.crm_undo u SET reason = 'changed since by ' || a.actor
-    FROM (SELECT DISTINCT ON (l.row_id) l.row_id, l.actor FROM crm.audit_log l
-          WHERE l.relation = e AND l.operation = 'update' AND l.at > batch.applied_at
-            AND l.row_id IN (SELECT entity_id FROM pg_temp.crm_undo)
-          ORDER BY l.row_id, l.id DESC) a
-    WHERE a.row_id = u.entity_id;
-    -- Points, tags, companies and the like added or changed since.
+    FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.actor
+          FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.row_id = x.entity_id AND l.relation = e
+          WHERE l.operation = 'update' AND l.id > x.last_audit_id
+          ORDER BY x.entity_id, l.id DESC) a
+    WHERE a.entity_id = u.entity_id;
     IF e = 'contact' THEN
-        UPDATE pg_temp.crm_undo u SET reason = coalesce(reason, format('%s changed since by %s', a.relation, a.actor))
-        FROM (SELECT DISTINCT ON (l.contact_id) l.contact_id, l.relation, l.actor FROM crm.audit_log l
-              WHERE l.relation <> 'contact' AND l.at > batch.applied_at
-                AND l.contact_id IN (SELECT entity_id FROM pg_temp.crm_undo)
-              ORDER BY l.contact_id, l.id DESC) a
-        WHERE a.contact_id = u.entity_id AND u.outcome = 'created';
+        UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, format('%s changed since by %s', a.relation, a.actor))
+        FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.relation, l.actor
+              FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.contact_id = x.entity_id
+              WHERE l.relation <> 'contact' AND l.operation <> 'insert' AND l.id > x.last_audit_id
+              ORDER BY x.entity_id, l.id DESC) a
+        WHERE a.entity_id = u.entity_id AND u.outcome = 'created';
     END IF;
     EXECUTE format('UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, ''an address or number was added since by '' || p.created_by)
-                    FROM crm.%I p WHERE p.%I = u.entity_id AND u.outcome = ''created'' AND p.created_at > $1', e || '_point', id_column)
-    USING batch.applied_at;
+                    FROM crm.%I p WHERE p.%I = u.entity_id AND u.outcome = ''created'' AND p.id > u.last_point_id', e || '_point', id_column);
     -- Known again by a later batch.
     UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, 'known again by a later import')
     FROM crm.import_result r JOIN crm.import_batch b ON b.id = r.batch_id

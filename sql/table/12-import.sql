@@ -39,6 +39,8 @@ CREATE TABLE crm.import_result (
     fingerprint uuid, -- MD5 of a row that has no number, address or date to be known by.
     before jsonb, -- Of an update: the columns it changed, with their values before.
     added jsonb, -- What it added: {"points": [ids], "tags": [...], "companies": [ids], "external_ids": [...]}.
+    last_audit_id bigint, -- Number of the last entry of crm.audit_log when it was applied.
+    last_point_id bigint, -- Number of the last contact point then.
     PRIMARY KEY (batch_id, row_number)
 );
 COMMENT ON TABLE crm.import_result IS 'What became of each row of a batch; crm.undo_import() reads it.';
