@@ -2,6 +2,7 @@
 -- tasks, reminders and jobs.  Code only; crm.upgrade() makes the tables.
 -- @functions sql/10-email.sql
 -- @whole sql/19-comment.sql
+-- @whole sql/21-time_zone.sql
 -- @functions sql/30-install.sql
 -- @functions sql/31-contact.sql
 -- @functions sql/32-import.sql

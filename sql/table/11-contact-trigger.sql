@@ -287,3 +287,12 @@ CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.tag FOR EACH ROW EXECU
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.custom_field REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.custom_field FOR EACH ROW EXECUTE FUNCTION crm.audit();
+
+CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.branch
+    FOR EACH ROW EXECUTE FUNCTION crm.time_zone_guard();
+CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.agent
+    FOR EACH ROW EXECUTE FUNCTION crm.time_zone_guard();
+CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.company
+    FOR EACH ROW WHEN (NEW.time_zone IS NOT NULL) EXECUTE FUNCTION crm.time_zone_guard();
+CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.contact
+    FOR EACH ROW WHEN (NEW.time_zone IS NOT NULL) EXECUTE FUNCTION crm.time_zone_guard();
