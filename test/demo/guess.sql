@@ -74,6 +74,7 @@ SELECT format('%s rows and %s columns, in %s.', to_char(b.rows, 'FM999,999,999')
               CASE :'encoding' WHEN 'UTF8' THEN 'UTF-8' ELSE :'encoding' END) AS shape
 FROM crm.import_batch b WHERE b.id = :batch \gset
 \echo '##' :entities_heading 'of' :name
+\echo
 \echo 'The file has' :shape
 \echo 'What its columns are, guessed from their headers (crm.guess_mapping):'
 SELECT u.header AS "column", CASE WHEN p.target IS NULL THEN '' ELSE :'entity' || '.' || p.target END AS "goes to", pg_temp.fold(t.description, 40) AS "meaning",
