@@ -68,7 +68,7 @@ LEFT JOIN (SELECT CASE WHEN russian > 0 THEN 'RU' ELSE 'US' END AS region,
            WHERE russian > 0 OR zip > 0) by_text ON true
 \gset
 SELECT format('ALTER DATABASE %I SET crm.default_region = %L', current_database(), :'region') WHERE :'region' <> '' \gexec
-SELECT set_config('crm.default_region', :'region', false) AS nothing WHERE :'region' <> '' \gset
+SELECT CASE WHEN :'region' <> '' THEN set_config('crm.default_region', :'region', false) END AS nothing \gset
 
 SELECT format('%s rows and %s columns, in %s.', to_char(b.rows, 'FM999,999,999'), cardinality(b.columns),
               CASE :'encoding' WHEN 'UTF8' THEN 'UTF-8' ELSE :'encoding' END) AS shape
