@@ -228,7 +228,7 @@ SET search_path = pg_catalog, pg_temp AS $$
                WHEN 'number' THEN format('crm.try_number(%s)', field)
                WHEN 'integer' THEN format('CASE WHEN crm.try_number(%1$s) = trunc(crm.try_number(%1$s)) AND abs(crm.try_number(%1$s)) < 2147483648 THEN crm.try_number(%1$s)::integer END', field)
                WHEN 'gender' THEN format('CASE WHEN lower(%1$s) ~ ''^(m|male|man|м|муж|мужской|mr)\.?$'' THEN ''m'' WHEN lower(%1$s) ~ ''^(f|female|woman|w|ж|жен|женский|mrs|ms)\.?$'' THEN ''f'' END', field)
-               WHEN 'country' THEN format('CASE WHEN upper(%1$s) ~ ''^[A-Z]{2}$'' THEN upper(%1$s) ELSE crm.country_code_by_name(%1$s) END', field)
+               WHEN 'country' THEN format('coalesce(crm.country_code_by_name(%1$s), CASE WHEN upper(%1$s) ~ ''^[A-Z]{2}$'' THEN upper(%1$s) END)', field)
                WHEN 'tax_id' THEN format('CASE WHEN crm.tax_key(%1$s) IS NOT NULL THEN %1$s END', field)
                ELSE field
            END,
