@@ -86,11 +86,12 @@ is($node->safe_psql($db, q{SELECT string_agg(birth_date::text, ' ' ORDER BY fami
 is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY phone) FROM crm.contact_point WHERE kind = 'phone'}), '+12025550143 +12025550144', 'numbers as of the USA by the data');
 like($story, qr/too few to make deals/, 'too few for deals, and it says so');
 
-$file = file('plain.csv', "name\n" . join('', map { "Ann Field-$_\n" } 'A' .. 'F'));
+$file = file('plain.csv', "name,phone,country\n" . join('', map { "Ann Field-$_,+44 20 7946 095$_,uk\n" } 0 .. 5) =~ s/uk$//r);
 ($db, $story, $status) = tell_story(CSV => $file);
-is($status, 0, 'names only, one column') or diag($story);
+is($status, 0, 'numbers with country codes') or diag($story);
 is(counts($db), 'contact|6|6|0|0|0|0', 'all are taken');
 like($story, qr/region none/, 'no region is guessed from nothing');
+is($node->safe_psql($db, q{SELECT string_agg(DISTINCT country, ' ') FROM crm.contact}), 'GB', 'the United Kingdom as people write it');
 is($node->safe_psql($db, q{SELECT count(*) FROM crm.deal}), '5', 'deals with them');
 
 $file = file('deals.csv', "Deal ID;Deal Name;Stage;Owner;Amount;Created;Close date\n1;One;Talk;Kim;10;15.01.2026;\n2;Two;Closed won;Kim;20,5;16.01.2026;20.02.2026\n3;Three;Closed lost;Lee;30;17.01.2026;19.02.2026\n4;Four;Talk;Lee;x;18.01.2026;\n");
