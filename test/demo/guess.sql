@@ -49,9 +49,9 @@ FROM (SELECT CASE WHEN month_first > day_first THEN 'mdy' ELSE 'dmy' END AS date
 -- Only countries whose numbers have one length are asked.
 SELECT coalesce(nullif(:'region', ''), by_number.region, by_text.region, '') AS region,
        CASE WHEN :'region' <> '' THEN 'as you said'
-            WHEN by_number.region IS NOT NULL THEN format('%s of %s numbers without country code are complete there', by_number.complete, by_number.numbers)
+            WHEN by_number.region IS NOT NULL THEN format('%s of %s are complete there', by_number.complete, by_number.numbers)
             WHEN by_text.region IS NOT NULL THEN by_text.reason
-            ELSE 'not known: numbers without country code are set aside' END AS region_reason
+            END AS region_reason
 FROM (SELECT 1) one
 LEFT JOIN (SELECT r.region, count(*) AS numbers, count(crm.try_phone(v.value, r.region)) AS complete
            FROM unnest('{RU,US,GB,FR,ES,UA,BY,KZ}'::text[]) WITH ORDINALITY AS r (region, place)
@@ -92,5 +92,6 @@ UNION ALL SELECT 0, false LIMIT 1 \gset
     \echo :ignored 'more columns are kept in crm.import_row only.'
 \endif
 SELECT format(E'%s\nDates are read %s first (%s).',
-              pg_temp.fold(format('Phone numbers are of region %s unless they say otherwise (%s).', CASE :'region' WHEN '' THEN 'none' ELSE :'region' END, :'region_reason'), 98), CASE :'date_order' WHEN 'mdy' THEN 'month' ELSE 'day' END, :'date_reason') AS guesses \gset
+              pg_temp.fold(CASE :'region' WHEN '' THEN 'Phone numbers need a country code: no country could be guessed (REGION=US says one).'
+                                    ELSE format('Phone numbers without country code are of %s (%s).', :'region', :'region_reason') END, 98), CASE :'date_order' WHEN 'mdy' THEN 'month' ELSE 'day' END, :'date_reason') AS guesses \gset
 \echo :guesses

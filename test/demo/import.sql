@@ -46,9 +46,6 @@ CROSS JOIN LATERAL crm.check_email(p.raw) c
 WHERE p.kind = 'email' AND c.status = 'odd' ORDER BY c.code, p.id LIMIT 8;
 \endif
 
-\echo
-\echo 'Exact duplicates: rows in which the import knew somebody again, by name with e-mail address or'
-\echo 'phone number, whatever the spelling or alphabet, or by number. They became one record.'
 CREATE TEMPORARY TABLE demo_known AS
     SELECT r.entity_id, r.row_number, r.outcome,
            (SELECT string_agg(btrim(regexp_replace(i.fields[p.n], '\s+', ' ', 'g')), ' ' ORDER BY p.n)
@@ -58,14 +55,19 @@ CREATE TEMPORARY TABLE demo_known AS
     FROM crm.import_result r JOIN crm.import_row i USING (batch_id, row_number)
     WHERE r.batch_id = :batch AND r.entity_id IS NOT NULL;
 SELECT count(*) AS known_rows, count(*) > 0 AS has_known FROM demo_known WHERE outcome <> 'created' \gset
+\echo
 \if :has_known
+\echo 'Exact duplicates: in' :known_rows 'rows the import knew somebody again, by name with e-mail address or phone'
+\echo 'number, whatever their spelling and alphabet, or by number. They became one record:'
 SELECT string_agg(k.name, E'\n' ORDER BY k.row_number) AS "in the file", string_agg(left(k.points, 56), E'\n' ORDER BY k.row_number) AS "with",
        k.entity_id AS "became"
 FROM demo_known k
 WHERE k.entity_id IN (SELECT entity_id FROM demo_known WHERE outcome <> 'created')
 GROUP BY k.entity_id ORDER BY count(*) DESC, count(DISTINCT lower(k.name)) DESC, min(k.row_number) LIMIT 6;
+\else
+\echo 'Exact duplicates: in no row did the import know somebody again by name with e-mail address or phone'
+\echo 'number, or by number.'
 \endif
-\echo :known_rows 'rows were recognised so.'
 
 -- Rows that say the same, but for a number of their own.
 SELECT sum(n) AS twin_rows, count(*) AS twin_groups, sum(n) > 0 AND EXISTS (SELECT FROM crm.import_plan(:batch) WHERE target = 'external_id') AS has_twins
