@@ -51,7 +51,7 @@ SELECT coalesce(nullif(:'region', ''), by_number.region, by_text.region, '') AS 
        CASE WHEN :'region' <> '' THEN 'as you said'
             WHEN by_number.region IS NOT NULL THEN format('%s of %s are complete there', by_number.complete, by_number.numbers)
             WHEN by_text.region IS NOT NULL THEN by_text.reason
-            END AS region_reason
+            ELSE '' END AS region_reason
 FROM (SELECT 1) one
 LEFT JOIN (SELECT r.region, count(*) AS numbers, count(crm.try_phone(v.value, r.region)) AS complete
            FROM unnest('{RU,US,GB,FR,ES,UA,BY,KZ}'::text[]) WITH ORDINALITY AS r (region, place)
