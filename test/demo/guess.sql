@@ -32,7 +32,7 @@ CREATE TEMPORARY TABLE demo_value AS
     WHERE b.id = :batch;
 
 -- Day or month first?  A number over 12 tells.
-SELECT coalesce(nullif(:'date_order', ''), guess.date_order) AS date_order,
+SELECT coalesce(nullif(:'date_order', ''), guess.date_order) AS file_date_order,
        CASE WHEN :'date_order' <> '' THEN 'as you said'
             WHEN guess.proof IS NOT NULL THEN format('by the data, e.g. %s', guess.proof) ELSE 'nothing tells otherwise' END AS date_reason
 FROM (SELECT CASE WHEN month_first > day_first THEN 'mdy' ELSE 'dmy' END AS date_order,
@@ -93,5 +93,5 @@ UNION ALL SELECT 0, false LIMIT 1 \gset
 \endif
 SELECT format(E'%s\nDates are read %s first (%s).',
               pg_temp.fold(CASE :'region' WHEN '' THEN 'Phone numbers need a country code: no country could be guessed (REGION=US says one).'
-                                    ELSE format('Phone numbers without country code are of %s (%s).', :'region', :'region_reason') END, 98), CASE :'date_order' WHEN 'mdy' THEN 'month' ELSE 'day' END, :'date_reason') AS guesses \gset
+                                    ELSE format('Phone numbers without country code are of %s (%s).', :'region', :'region_reason') END, 98), CASE :'file_date_order' WHEN 'mdy' THEN 'month' ELSE 'day' END, :'date_reason') AS guesses \gset
 \echo :guesses

@@ -6,7 +6,7 @@
     \echo 'A row with a value that cannot be read is set aside whole, with the reason.'
 \endif
 SELECT jsonb_strip_nulls(jsonb_build_object('bad_values', CASE WHEN :'set_aside'::boolean THEN 'set_aside' ELSE 'reject_row' END,
-           'date_order', :'date_order', 'region', nullif(:'region', '')))::text AS options \gset
+           'date_order', :'file_date_order', 'region', nullif(:'region', '')))::text AS options \gset
 \set ECHO queries
 SELECT * FROM crm.import_apply(:batch,
         options => :'options');

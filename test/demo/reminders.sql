@@ -23,7 +23,7 @@ SELECT count(crm.remind(o.owner_id, '2026-04-01 08:30', 'Ask for feedback: ' || 
 SELECT t.assignee, t.kind, t.title, to_char(t.due_local, 'YYYY-MM-DD HH24:MI') AS "due there", coalesce(t.deal, '') AS deal
 FROM crm.v_task t ORDER BY t.due_at;
 \echo
-\echo 'The job fires what is due, here at' :fire_shown 'and a second run adds nothing:'
+\echo 'The job fires what is due, here at' :fire_shown '- and a second run adds nothing:'
 :plain
 \set ECHO queries
 SELECT crm.fire_reminders(:'fire_at');

@@ -101,6 +101,11 @@ is($node->safe_psql($db, q{SELECT string_agg(name || '=' || kind || '=' || coale
 	'One=open=10 Three=lost=30 Two=won=20.5', 'stages that end a deal are guessed');
 is($node->safe_psql($db, q{SELECT field, reason FROM crm.deal_import_reject}), 'amount|"x" is not a number', 'the bad row is set aside');
 
+($db, $story, $status) = tell_story(CSV => file('first.csv', "name,birth date\nAnn Field,25/12/1980\n"),
+	DEALS => file('then.csv', "id,stage,created\n1,Talk,12/25/2025\n"));
+is($status, 0, 'both files, each with its order of dates') or diag($story);
+is($node->safe_psql($db, 'SELECT (SELECT birth_date FROM crm.contact), (SELECT created_at::date FROM crm.deal)'), '1980-12-25|2025-12-25', 'both read rightly');
+
 # ---- what cannot be told
 for my $wrong ([ 'no file', CSV => "$folder/absent.csv" ], [ 'an empty file', CSV => file('empty.csv', '') ],
 	[ 'a workbook', CSV => file('book.xlsx', "PK\x03\x04rest") ], [ 'an unknown region', REGION => 'usa' ],
