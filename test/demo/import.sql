@@ -124,10 +124,19 @@ SELECT coalesce((SELECT crm.format_phone(p.phone, 'national') FROM demo_known k 
                  WHERE p.kind = 'phone' ORDER BY crm.region(p.phone) = :'region' DESC NULLS LAST, k.row_number, p.id LIMIT 1), '') AS number,
        coalesce((SELECT crm.translit(c.family_name) FROM demo_known k JOIN crm.contact c ON c.id = k.entity_id
                  WHERE c.family_name <> '' ORDER BY c.family_name ~ '[А-Яа-я]' DESC, k.row_number LIMIT 1), '') AS family \gset
+SELECT :'number' <> '' AS has_number, :'family' <> '' AS has_family \gset
+\if :has_number
 \echo
-\echo 'Somebody calls: who is it? And a name as it is heard, in another alphabet:'
+\echo 'Somebody calls: who is it?'
 \set ECHO queries
 SELECT contact_id, name, company, matched_by FROM crm.lookup_contact(:'number');
+\set ECHO none
+\endif
+\if :has_family
+\echo
+\echo 'A name, as it is heard or written abroad:'
+\set ECHO queries
 SELECT contact_id, name, company, matched_by FROM crm.lookup_contact(:'family') LIMIT 3;
 \set ECHO none
+\endif
 \endif
