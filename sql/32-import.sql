@@ -277,10 +277,10 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.country_code_by_name(text) IS 'The two letters of ISO 3166-1 for a common English or Russian name of a country; null when not known.';
 
+/* Inlined into the queries of an import: everything is named in full. */
 CREATE FUNCTION crm.contact_identity_key(given text, family text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5
-SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(crm.name_key(concat_ws(' ', family, given)), '')
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5 AS $$
+    SELECT coalesce(crm.name_key(coalesce(family OPERATOR(pg_catalog.||) ' ', '') OPERATOR(pg_catalog.||) coalesce(given, '')), '')
 $$;
 COMMENT ON FUNCTION crm.contact_identity_key(text, text) IS 'The key of family and given name under which an import knows a person again, together with an address, number or birth date.';
 
