@@ -53,8 +53,9 @@ typedef struct Judgement
 static bool
 looks_right(const PhoneRegion *region, const char *digits, int length)
 {
-	return crm_phone_walk(crm_phone_country_of(region), digits, length)->general >>
-		region->index & 1;
+	return length < 31 && ((region->lengths | region->local_lengths) >> length & 1) != 0 &&
+		(crm_phone_walk(crm_phone_country_of(region), digits, length)->general >>
+		 region->index & 1) != 0;
 }
 
 /*
@@ -432,9 +433,12 @@ static void
 describe_lengths(const PhoneRegion *region, int found, char *out, size_t size)
 {
 	uint32_t	lengths = region->usual_lengths;
-	int			least = found + 1;
+	int			least;
 	int			most;
 
+	if (found > PHONE_NATIONAL_MAX)
+		found = PHONE_NATIONAL_MAX + 1;
+	least = found + 1;
 	while (least < 31 && (lengths >> least & 1) == 0)
 		least++;
 	if (least == 31 || least - found > 2)

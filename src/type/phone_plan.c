@@ -84,12 +84,11 @@ crm_phone_region_exists(const char *region, size_t length)
 const PhoneVerdict *
 crm_phone_walk(const PhoneCountry *country, const char *national, int length)
 {
-	unsigned	state = country->root;
+	const uint16_t *state = &phone_state[country->root * 3];
 
 	for (int i = 0; i < length; i++)
-		state = phone_target[phone_state_base[state] +
-							 phone_spread[phone_state_spread[state] * 10 + (national[i] - '0')]];
-	return &phone_verdict[phone_state_verdict[state]];
+		state = &phone_state[phone_target[state[1] + phone_spread[state[0] + (national[i] - '0')]] * 3];
+	return &phone_verdict[state[2]];
 }
 
 PhoneLength
@@ -232,16 +231,18 @@ crm_phone_kind_name(CrmPhoneKind kind)
 bool
 crm_phone_placeholder(const CrmPhone *phone)
 {
-	CrmPhoneInfo info;
-	const char *s;
-	int			n;
+	const char *s = phone->digits;
+	int			n = phone->length;
+	int			code_length;
 	bool		same = true;
 	bool		up = true;
 	bool		down = true;
 
-	crm_phone_info(phone, &info);
-	s = info.national;
-	n = info.national_length;
+	if (crm_phone_country(s, n, &code_length) != NULL)
+	{
+		s += code_length;
+		n -= code_length;
+	}
 	if (n < 4)
 		return false;
 	for (int i = n > 7 ? n - 6 : 1; i < n; i++)

@@ -57,29 +57,23 @@ classify_wide(uint32_t c, uint8_t *digit)
 	return PHONE_OTHER;
 }
 
-static PhoneClass
-classify_ascii(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return PHONE_DIGIT;
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-		return PHONE_LETTER;
-	switch (c)
-	{
-		case '+':
-			return PHONE_PLUS;
-		case ' ': case '\t':
-			return PHONE_SPACE;
-		case '-': case '.': case '/':
-			return PHONE_SEPARATOR;
-		case '(': case '[':
-			return PHONE_OPEN;
-		case ')': case ']':
-			return PHONE_CLOSE;
-		default:
-			return PHONE_OTHER;
-	}
-}
+#define O PHONE_OTHER
+#define D PHONE_DIGIT
+#define L PHONE_LETTER
+static const uint8_t ascii_kind[128] = {
+	O, O, O, O, O, O, O, O, O, PHONE_SPACE, O, O, O, O, O, O,
+	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O,
+	PHONE_SPACE, O, O, O, O, O, O, O, PHONE_OPEN, PHONE_CLOSE, O, PHONE_PLUS, O,
+	PHONE_SEPARATOR, PHONE_SEPARATOR, PHONE_SEPARATOR,	/* - . / */
+	D, D, D, D, D, D, D, D, D, D, O, O, O, O, O, O,
+	O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+	L, L, L, L, L, L, L, L, L, L, L, PHONE_OPEN, O, PHONE_CLOSE, O, O,
+	O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+	L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O
+};
+#undef O
+#undef D
+#undef L
 
 /* The character at an offset before the end. */
 PhoneChar
@@ -92,7 +86,7 @@ crm_phone_char(const char *s, size_t length, size_t at)
 
 	if (p[0] < 0x80)
 	{
-		c.kind = classify_ascii(p[0]);
+		c.kind = ascii_kind[p[0]];
 		c.digit = (uint8_t) (p[0] & 0x0F);
 		return c;
 	}
@@ -374,11 +368,12 @@ crm_phone_scan(const char *s, size_t length, size_t at, size_t end_limit, PhoneS
 	{
 		PhoneChar	c;
 
-		if (s[at] >= '0' && s[at] <= '9')
+		/* Nearly everything is ASCII. */
+		if ((unsigned char) s[at] < 0x80)
 		{
-			c.kind = PHONE_DIGIT;
+			c.kind = ascii_kind[(unsigned char) s[at]];
 			c.bytes = 1;
-			c.digit = (uint8_t) (s[at] - '0');
+			c.digit = (uint8_t) (s[at] & 0x0F);
 		}
 		else
 			c = crm_phone_char(s, length, at);

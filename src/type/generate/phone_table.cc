@@ -316,7 +316,15 @@ class CountryBuilder
 			int			kind = kind_of(regions[i], of_region[i], accepted, length);
 
 			if (of_region[i].general >= 0 && accepted[of_region[i].general])
+			{
+				/* So that phone_parse.c may look at the length first. */
+				const auto &local = regions[i].general.local_lengths;
+
+				if (!length_fits(regions[i].general, length) &&
+					std::find(local.begin(), local.end(), length) == local.end())
+					fail("a general pattern matches a length that is not listed: " + regions[i].id);
 				verdict.general |= 1u << i;
+			}
 			if (kind != NONE_KIND)
 				verdict.valid |= 1u << i;
 			if (verdict.region == 0 &&
@@ -676,12 +684,13 @@ main(int argc, char **argv)
 	printf("#define PHONE_METADATA_FINGERPRINT 0x%016llxULL\n\n", fingerprint(read_bytes()));
 
 	print_numbers("static const uint8_t phone_spread[]", spread_list);
-	print_numbers("static const uint16_t phone_state_spread[]", state_spread);
-	print_numbers("static const uint16_t phone_state_verdict[]", state_verdict);
-	if (targets.size() > 65535)
-		print_numbers("static const uint32_t phone_state_base[]", state_base);
-	else
-		print_numbers("static const uint16_t phone_state_base[]", state_base);
+	if (targets.size() > 65535 || spread_list.size() > 65535)
+		fail("more successors than 16 bits can number");
+	std::vector<int> state_words;
+
+	for (size_t i = 0; i < representative.size(); i++)
+		state_words.insert(state_words.end(), {state_spread[i] * 10, state_base[i], state_verdict[i]});
+	print_numbers("/* of each state: its spread, its successors, its verdict */\nstatic const uint16_t phone_state[]", state_words);
 	print_numbers("static const uint16_t phone_target[]", targets);
 
 	printf("static const PhoneVerdict phone_verdict[] = {\n");
