@@ -334,7 +334,8 @@ judge(const PhoneScan *scan, const PhoneRegion *home, CrmPhone *phone, Judgement
 	 * number, the writing decides: "8 (347) 123-45-6" sets the 8 apart.
 	 */
 	if (plan->head > 0 &&
-		(!judgement->valid || (scan->groups > 1 && scan->first_group == plan->head && !scan->plus)))
+		(!judgement->valid ||
+		 (scan->groups > 1 && scan->first_group == plan->head && scan->count == plan->length)))
 	{
 		judgement->code = "PHONE_TOO_SHORT";
 		return false;

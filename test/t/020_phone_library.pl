@@ -74,6 +74,7 @@ note($output);
 cmp_ok($count{'numbers, texts'}, '>=', 400_000, 'generated numbers');
 cmp_ok($count{'numbers, same and valid'}, '>', 0.7 * $count{'numbers, texts'}, 'most are valid and read alike');
 cmp_ok($count{'numbers, canonical digits kept'}, '<', 0.001 * $count{'numbers, texts'}, 'canonical digits rarely differ');
+cmp_ok($count{'numbers, refused: guess: prefix set apart'} // 0, '<', 0.0005 * $count{'numbers, texts'}, 'a prefix set apart is rare');
 cmp_ok($count{'junk, texts'}, '>=', 45_000, 'junk texts');
 cmp_ok($count{'junk, same'}, '>', 0.1 * $count{'junk, texts'}, 'junk that is still read');
 cmp_ok($count{'junk, both refuse'}, '>', 0.1 * $count{'junk, texts'}, 'junk that is refused');

@@ -210,12 +210,35 @@ compare_facts(const CrmPhone &phone, const PhoneNumber &number, const string &te
 		   library->IsValidNumberForRegion(number, other) ? "yes" : "no");
 }
 
+/* The digits before the first thing that is no digit. */
+static string
+first_group(const string &text)
+{
+	string		group;
+
+	for (size_t at = 0; at < text.size();)
+	{
+		size_t		end = at + 1;
+
+		while (end < text.size() && ((unsigned char) text[end] & 0xC0) == 0x80)
+			end++;
+		string		digit = text.substr(at, end - at);
+
+		library->NormalizeDigitsOnly(&digit);
+		if (digit.empty() && !group.empty())
+			break;
+		group += digit;
+		at = end;
+	}
+	return group;
+}
+
 /*
  * Why the type may refuse what the library accepts.  Empty when there is no
  * excuse.
  */
 static string
-excuse(const string &text, const Answer &theirs, const CrmCheck &check, bool junk)
+excuse(const string &text, const Region *home, const Answer &theirs, const CrmCheck &check, bool junk)
 {
 	string		code = check.code == nullptr ? "" : check.code;
 	bool		valid = library->IsValidNumber(theirs.number);
@@ -232,8 +255,14 @@ excuse(const string &text, const Answer &theirs, const CrmCheck &check, bool jun
 				   code == "PHONE_LOCAL_ONLY" || code == "PHONE_SEVERAL"))
 		return "not valid, " + code;
 	/* "8 (347) 123-45-6": a prefix that stands alone. */
-	if (valid && code == "PHONE_TOO_SHORT" && text.find_first_not_of("+0123456789") != string::npos)
-		return "guess: prefix set apart";
+	if (valid && code == "PHONE_TOO_SHORT" && home != nullptr && text.find('+') == string::npos)
+	{
+		string		group = first_group(text);
+
+		if (group == home->national_prefix || group == std::to_string(home->country_code) ||
+			(home->id == "BY" && group == "80"))
+			return "guess: prefix set apart";
+	}
 	if (!junk)
 		return "";
 	/* The library drops words, reads letters as keys, cuts at a second number. */
@@ -293,7 +322,12 @@ compare(const string &text, const string &region, const std::vector<const Region
 	}
 	if (!ok)
 	{
-		string		why = excuse(text, theirs, check, junk);
+		const Region *home = nullptr;
+
+		for (const Region *candidate : regions)
+			if (candidate->id == region)
+				home = candidate;
+		string		why = excuse(text, home, theirs, check, junk);
 
 		if (why.empty())
 			report("refused", text, region, string(check.code) + " " + check.message,
