@@ -32,7 +32,8 @@ SELECT crm.parse_name(NULL), (crm.parse_name('Иван', NULL, NULL)).given;
 SELECT p.* FROM crm.parse_name(repeat('я', 600)) AS p;
 
 -- Checks: nothing is refused but what cannot be a name.
-SELECT quote_literal(name) AS name, c.* FROM unnest(ARRAY[
+-- (A dot stands for what has no width: releases of psql disagree on it.)
+SELECT translate(quote_literal(name), U&'\FEFF\200B', '··') AS name, c.* FROM unnest(ARRAY[
     'Иванов Иван', '  Иванов  Иван ', E'\uFEFFИван', E'Ив\u200Bан', E'Ив\u0007ан', 'Ивaнов', 'ИвановIvan', 'Иван4', 'Иван & Ко', 'ИВАНОВ ИВАН',
     'иванов иван', 'Ли', 'тест', 'N/A', 'ivan@example.com', 'https://example.com', 'Ааааааа', '', '  ', '???', '王小明', 'O''Brien-Smith Jr.', E'Андреи\u0306'
 ]) WITH ORDINALITY AS t (name, n), crm.check_name(t.name) AS c ORDER BY n;
@@ -48,7 +49,7 @@ FROM (VALUES ('Иван', 'Петрович', 'Сидоров'), ('Женя', '�
 
 -- R-010: by name and patronymic; the patronymic may be missing; the gender
 -- form is right for a fixed list; there is never an empty gap.
-SELECT given, middle, family, crm.salutation(given, middle, family) AS formal,
+SELECT given, translate(middle, U&'\200B', '·') AS middle, family, crm.salutation(given, middle, family) AS formal,
        crm.salutation(given, middle, family, NULL, 'neutral') AS neutral,
        crm.salutation(given, middle, family, NULL, 'informal') AS informal
 FROM (VALUES ('Дмитрий', 'Петрович', 'Васильев'), ('Анна', 'Сергеевна', 'Каренина'), ('Анна', NULL, 'Каренина'), ('Иван', '', NULL),
