@@ -2,7 +2,7 @@
 #
 # For people:       make demo [CSV=file] [DEALS=file]   the main job, told in a terminal
 #                   make check [TESTS="email import"]   build and run the tests
-#                   make check-deep                     the long ones: sanitizers, valgrind, other majors
+#                   make check-deep                     the long ones: sanitizers, valgrind, other majors … (doc/testing.md)
 #                   make bench                          timings beside what one would do without us
 #                   make fuzz [SECONDS=60]              fuzz the parsers
 # For packagers:    make && make install [PG_CONFIG=…]  an ordinary PGXS build
@@ -11,14 +11,15 @@
 # The first group installs what it needs (Debian packages) and works in a copy
 # of the tree under build/; the second touches nothing but this tree.
 
-PEOPLE = demo check check-deep check-asan check-valgrind check-majors coverage \
+PEOPLE = demo check check-deep check-settings check-asan \
+	check-sqlsmith check-valgrind check-majors coverage \
 	bench bench-peers fuzz dependencies update-phone-metadata
 
 ifneq ($(filter $(PEOPLE),$(MAKECMDGOALS)),)
 
 .PHONY: $(PEOPLE)
 .NOTPARALLEL:
-export PG_CONFIG CSV DEALS TESTS ROWS
+export PG_CONFIG CSV DEALS TESTS ROWS FLOOR MODES QUERIES RELEASES
 export FUZZ_SECONDS = $(SECONDS)
 
 $(PEOPLE):
