@@ -46,13 +46,15 @@ CREATE FUNCTION crm.installed_version() RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- No exception block: it would be a subtransaction, which parallel queries cannot start.
+    IF NOT has_schema_privilege('crm', 'USAGE') OR NOT has_table_privilege(to_regclass('crm.installation'), 'SELECT') THEN
+        RAISE EXCEPTION 'permission denied for the tables of crm' USING ERRCODE = 'insufficient_privilege',
+            HINT = 'The owner of the tables grants rights: crm.install(roles => true) makes roles that have them.';
+    END IF;
     IF to_regclass('crm.installation') IS NULL THEN
         RETURN NULL;
     END IF;
     RETURN (SELECT version FROM crm.installation);
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE EXCEPTION 'permission denied for the tables of crm' USING ERRCODE = 'insufficient_privilege',
-        HINT = 'The owner of the tables grants rights: crm.install(roles => true) makes roles that have them.';
 END
 $$;
 COMMENT ON FUNCTION crm.installed_version() IS 'The version of the tables in this database; null when crm.install() has not run.';

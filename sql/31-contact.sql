@@ -173,8 +173,9 @@ END
 $$;
 COMMENT ON FUNCTION crm.check_contact_json(jsonb) IS 'Raises 22023, naming the key, when a JSON object is not one that crm.create_contact() reads.';
 
+-- Not parallel safe: an exception block is a subtransaction.
 CREATE FUNCTION crm.is_time_zone(name text) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT
+LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM timestamptz 'epoch' AT TIME ZONE name;

@@ -39,6 +39,15 @@ WHERE prosecdef AND has_function_privilege('public', oid, 'EXECUTE') ORDER BY 1;
 
 -- Parallel safety is declared on purpose: what is immutable is safe.
 SELECT oid::regprocedure AS immutable_but_unsafe FROM our_function WHERE provolatile = 'i' AND proparallel <> 's' AND prokind = 'f' ORDER BY 1;
+-- ... and what is safe has no exception block, which would be a subtransaction,
+-- writes nothing, and calls nothing that is not safe. (Literals are left out.)
+CREATE TEMPORARY VIEW safe_body AS
+SELECT oid::regprocedure AS function, regexp_replace(regexp_replace(prosrc, '--[^\n]*', '', 'g'), '''[^'']*''', '', 'g') AS body FROM our_function
+WHERE proparallel = 's' AND language IN ('sql', 'plpgsql') AND proname <> 'schema_source';
+SELECT function AS safe_but_writes FROM safe_body
+WHERE body ~* '\mexception\s+when\M|\m(insert\s+into|update\s+crm\.|delete\s+from)\M' ORDER BY 1;
+SELECT function AS safe, proname AS calls FROM safe_body JOIN our_function g ON body ~ ('\mcrm\.' || proname || '\(')
+WHERE proparallel <> 's' AND NOT EXISTS (SELECT FROM our_function o WHERE o.proname = g.proname AND o.proparallel = 's') ORDER BY 1, 2;
 
 -- Operators: commutators and negators agree, joins and hashes have what they need.
 SELECT o.oid::regoperator AS no_commutator FROM pg_operator o JOIN member m ON m.classid = 'pg_operator'::regclass AND m.objid = o.oid
@@ -73,4 +82,4 @@ SELECT oid::regclass AS view FROM pg_class WHERE relnamespace = 'crm'::regnamesp
 SELECT c.conrelid::regclass AS relation, c.conname FROM pg_constraint c
 WHERE c.contype = 'f' AND c.connamespace = 'crm'::regnamespace AND c.confrelid IN ('crm.contact'::regclass, 'crm.company'::regclass)
   AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1]) ORDER BY 1, 2;
-DROP VIEW our_function, member;
+DROP VIEW safe_body, our_function, member;
