@@ -107,7 +107,6 @@ check_labels(const char *s, size_t length, int offset, bool exact, CrmCheck *che
 {
 	size_t		start = 0;
 	size_t		total = 0;
-	int			labels = 0;
 	bool		address = true;
 	char		ascii[CRM_EMAIL_BUFFER];
 
@@ -166,7 +165,6 @@ check_labels(const char *s, size_t length, int offset, bool exact, CrmCheck *che
 				(crm_email_class[(unsigned char) s[i]] & EMAIL_LETTER);
 		}
 		address &= digits;
-		labels++;
 		total += octets + (end < length);
 		if (end == length)
 		{
