@@ -3,7 +3,7 @@
 SET datestyle = ISO;
 SET timezone = 'UTC';
 SELECT crm.install() IS NOT NULL AS installed;
-SELECT name, function, every, daily_at, weekdays, time_zone, enabled FROM crm.job ORDER BY name;
+SELECT name, function, extract(epoch FROM every)::int AS every, daily_at, weekdays, time_zone, enabled FROM crm.job ORDER BY name;
 
 -- The next run: a multiple of the interval; a time on the wall, also over the change of clocks.
 SELECT crm.next_run('1 minute', NULL, NULL, 'UTC', '2026-03-01 12:00:00.5+00'), crm.next_run('1 minute', NULL, NULL, 'UTC', '2026-03-01 12:00+00'),

@@ -16,7 +16,7 @@ SELECT crm.seed_pipeline('other');
 -- A pipeline of one's own; the code knows kinds, not names.
 SELECT crm.create_pipeline('{"name": "Tender", "currency": "RUB", "entry": "first", "stages":
     [{"name": "Заявка", "rotting_after": "10 days"}, "Торги", {"name": "Договор", "kind": "won"}, {"name": "Отказ", "kind": "lost"}]}') > 0 AS made;
-SELECT name, position, kind, probability, rotting_after FROM crm.stage WHERE pipeline_id = crm.pipeline_id('Tender') ORDER BY position;
+SELECT name, position, kind, probability, extract(day FROM rotting_after) AS rotting_days FROM crm.stage WHERE pipeline_id = crm.pipeline_id('Tender') ORDER BY position;
 SELECT crm.create_pipeline('Service', '{New,Working}', flow => 'free', entry => 'open') > 0 AS made;
 SELECT crm.create_pipeline('{"name": "x", "stages": []}');
 SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "flow": "round"}');
