@@ -9,7 +9,8 @@ CREATE FUNCTION crm.schema_statements(source text,
     OUT "position" integer, OUT statement text, OUT kind text, OUT name text, OUT relation text,
     OUT columns text[], OUT definitions text[], OUT comments text[])
 RETURNS SETOF record
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 100 AS 'MODULE_PATHNAME', 'crm_schema_statements';
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 ROWS 100
+SET standard_conforming_strings = on AS 'MODULE_PATHNAME', 'crm_schema_statements';
 COMMENT ON FUNCTION crm.schema_statements(text) IS 'Splits SQL text into its statements with the server''s parser and says what each makes: kind (table, index, view, trigger, sequence, function, policy, seed, alter, comment, other), its name and table, and for a table or view its columns with their definitions and the "-- comment" behind each. Errors: 42601 when the text is not SQL.';
 
 CREATE FUNCTION crm.in_extension_script() RETURNS boolean
@@ -98,6 +99,17 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA crm TO %I', current_user);
     END IF;
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+       AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = schema_owner) THEN
+        RAISE EXCEPTION 'a superuser cannot own tables in schema "crm", which belongs to "%"', pg_get_userbyid(schema_owner)
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'That role could replace functions which would then run with the rights of a superuser.',
+                  HINT = format('SET ROLE %I, or ALTER SCHEMA crm OWNER TO %I.', pg_get_userbyid(schema_owner), current_user);
+    END IF;
+    IF pg_encoding_to_char((SELECT encoding FROM pg_database WHERE datname = current_database())) <> 'UTF8' THEN
+        RAISE EXCEPTION 'the tables of crm need a database in UTF8'
+            USING ERRCODE = 'feature_not_supported', HINT = 'CREATE DATABASE ... ENCODING UTF8 TEMPLATE template0.';
+    END IF;
     IF NOT (pg_has_role(schema_owner, 'USAGE')
             OR (SELECT rolsuper FROM pg_roles WHERE oid = schema_owner)
             OR schema_owner = (SELECT datdba FROM pg_database WHERE datname = current_database())) THEN
@@ -146,6 +158,7 @@ COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view
 CREATE FUNCTION crm.converge(INOUT created integer DEFAULT 0, OUT kept text[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 SET client_min_messages = warning AS $$
 DECLARE
     item record;
@@ -163,6 +176,11 @@ BEGIN
         is_there := crm.object_exists(item.kind, item.relation, item.name);
         IF is_there THEN
             IF item.kind = 'table' THEN
+                IF to_regclass('crm.schema_object') IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM crm.schema_object o WHERE o.kind = 'table' AND o.name = item.name) THEN
+                    RAISE EXCEPTION 'table "crm.%" is in the way: it was not made by crm', item.name
+                        USING ERRCODE = 'duplicate_table', HINT = format('Move it: ALTER TABLE crm.%I RENAME TO ...', item.name);
+                END IF;
                 -- A column of our types goes with DROP EXTENSION ... CASCADE.
                 FOR column_number IN 1 .. cardinality(item.columns) LOOP
                     column_name := item.columns[column_number];
@@ -317,6 +335,7 @@ SET client_min_messages = warning AS $$
 DECLARE
     item text;
     removed integer;
+    outside text;               -- what is left in another database
     rest text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('crm.install'));
@@ -329,7 +348,7 @@ BEGIN
     IF to_regclass('crm.schema_object') IS NULL THEN
         RETURN 'crm is not installed';
     END IF;
-    PERFORM crm.before_uninstall();
+    outside := crm.before_uninstall();
     SELECT count(*) INTO removed FROM crm.schema_object o
     WHERE crm.object_exists(o.kind, o.relation, o.name);
     -- Without CASCADE: what the user built on ours is the user's to remove.
@@ -347,6 +366,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e');
     RETURN format('crm uninstalled: %s objects removed', removed)
         || coalesce('; left, as they are not ours: ' || rest, '')
+        || CASE WHEN outside LIKE 'SELECT %' THEN '; left in pg_cron: ' || outside ELSE '' END
         || '. To remove the code as well: DROP EXTENSION crm';
 END
 $$;

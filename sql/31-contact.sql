@@ -65,13 +65,21 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     bad record;
+    changed bigint[];           -- of an update: the rows whose attrs are new
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        -- What was written under older definitions stays until it is written again.
+        EXECUTE 'SELECT array_agg(n.id) FROM new_rows n JOIN old_rows o USING (id) WHERE n.attrs IS DISTINCT FROM o.attrs' INTO changed;
+        IF changed IS NULL THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     SELECT n.id, a.key AS field, crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) AS problem,
            f.name IS NULL AS unknown INTO bad
     FROM new_rows n
     CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof(n.attrs) = 'object' THEN n.attrs ELSE jsonb_build_object('attrs', n.attrs) END) a
     LEFT JOIN crm.custom_field f ON f.entity = TG_TABLE_NAME AND f.name = a.key
-    WHERE n.attrs <> '{}' AND crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) IS NOT NULL
+    WHERE n.attrs <> '{}' AND (changed IS NULL OR n.id = ANY (changed)) AND crm.attr_problem(f.type, f.choices, f.minimum, f.maximum, a.value) IS NOT NULL
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'custom field "%" of % % %', bad.field, TG_TABLE_NAME, bad.id, bad.problem
@@ -82,7 +90,7 @@ BEGIN
     END IF;
     SELECT n.id, f.name AS field INTO bad
     FROM crm.custom_field f JOIN new_rows n ON NOT n.attrs ? f.name
-    WHERE f.entity = TG_TABLE_NAME AND f.is_required
+    WHERE f.entity = TG_TABLE_NAME AND f.is_required AND (changed IS NULL OR n.id = ANY (changed))
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'custom field "%" of % % is required', bad.field, TG_TABLE_NAME, bad.id
@@ -197,6 +205,7 @@ BEGIN
         RETURN NULL;
     END IF;
     -- Two sessions naming the same new company get one row.
+    PERFORM crm.lock_companies(false);
     PERFORM pg_advisory_xact_lock(hashtext('crm.company'), hashtext(coalesce(nullif(wanted_key, ''), name)));
     SELECT k.company_id INTO found FROM crm.company_key k
     WHERE k.kind = 'name' AND k.key = wanted_key ORDER BY k.company_id LIMIT 1;

@@ -10,6 +10,7 @@
 CREATE FUNCTION crm.import_targets(entity text, OUT target text, OUT kind text, OUT synonyms text, OUT description text)
 RETURNS SETOF record
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
+SET standard_conforming_strings = on
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.target, t.kind, t.synonyms, t.description FROM (VALUES
         ('contact', 'external_id', 'external', '^(id|.*_id|uuid|guid|client id|customer id|contact id|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
@@ -99,7 +100,7 @@ SET search_path = pg_catalog, pg_temp AS $$
                row_number() OVER (PARTITION BY u.n ORDER BY t.position) AS first_target
         FROM unnest(columns) WITH ORDINALITY AS u (header, n)
         JOIN (SELECT i.*, row_number() OVER () AS position FROM crm.import_targets(entity) i) t
-          ON lower(btrim(u.header)) ~ t.synonyms
+          ON lower(btrim(u.header) COLLATE "und-x-icu") ~ t.synonyms
     ), one AS (
         -- Only points and tags may come from several columns.
         SELECT g.header, g.n, g.target,
@@ -218,6 +219,7 @@ COMMENT ON FUNCTION crm.import_table(text, regclass, text, text) IS 'Stages the 
  */
 CREATE FUNCTION crm.import_reader(kind text, field text, options jsonb, OUT reader text, OUT checker text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET standard_conforming_strings = on
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE split_part(kind, ':', 1)
                WHEN 'birth' THEN format('CASE WHEN crm.try_date(%1$s, %2$L) BETWEEN ''1850-01-02'' AND current_date THEN crm.try_date(%1$s, %2$L) END', field, coalesce(options ->> 'date_order', 'dmy'))
@@ -293,6 +295,19 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.same_name(text, text) IS 'Whether a name says nothing that is not known: its key is the same, and it is not the same word in other capitals. An import leaves such a name as it is.';
 
+CREATE FUNCTION crm.lock_companies(many boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF many THEN
+        PERFORM pg_advisory_xact_lock(hashtext('crm.company')::bigint);
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(hashtext('crm.company')::bigint);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.lock_companies(boolean) IS 'Taken until the end of the transaction by whoever looks for companies by name to make those that are missing: alone by a load (many), together by those that make one and lock its name besides.';
+
 /* What one chunk did. */
 CREATE TYPE crm.import_counts AS (
     created bigint,
@@ -362,6 +377,7 @@ CREATE FUNCTION crm.import_chunk(batch_id bigint, first_row bigint, last_row big
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
 SET default_statistics_target = 10
 SET client_min_messages = warning AS $$
 #variable_conflict use_column
@@ -459,8 +475,14 @@ BEGIN
     DROP TABLE IF EXISTS pg_temp.crm_chunk_row, pg_temp.crm_chunk, pg_temp.crm_point, pg_temp.crm_problem, pg_temp.crm_match, pg_temp.crm_change;
     CREATE TEMPORARY TABLE crm_chunk_row ON COMMIT DROP AS
         SELECT r.row_number, r.fields FROM crm.import_row r
-        WHERE r.batch_id = import_chunk.batch_id AND r.row_number BETWEEN first_row AND last_row
-          AND NOT EXISTS (SELECT FROM crm.import_result d WHERE d.batch_id = r.batch_id AND d.row_number = r.row_number);
+        WHERE r.batch_id = import_chunk.batch_id AND r.row_number BETWEEN first_row AND last_row;
+    -- None has a result yet, but for what crm.import_fix() tries again.  Asked
+    -- of the chunk alone: the statistics of these tables lag behind.
+    DELETE FROM pg_temp.crm_chunk_row c
+    USING (SELECT d.row_number FROM crm.import_result d
+           WHERE d.batch_id = import_chunk.batch_id AND d.row_number BETWEEN first_row AND last_row) done
+    WHERE done.row_number = c.row_number;
+    ANALYZE pg_temp.crm_chunk_row;
     EXECUTE format('CREATE TEMPORARY TABLE crm_chunk ON COMMIT DROP AS SELECT r.row_number, %s::text AS external_id, %s::text AS company%s FROM pg_temp.crm_chunk_row r%s',
         coalesce(external_field, 'NULL'), coalesce(company_field, 'NULL'), chunk_sql,
         CASE WHEN name_field IS NOT NULL THEN format(' LEFT JOIN LATERAL crm.parse_name(%s) parsed ON true', name_field) ELSE '' END);
@@ -557,7 +579,7 @@ BEGIN
 
     /* 5. Companies of contacts, by name; new ones are made. */
     IF company_field IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtext('crm.company'));
+        PERFORM crm.lock_companies(true);
         INSERT INTO crm.company (name, source)
         SELECT DISTINCT ON (crm.name_key(c.company)) c.company, batch.source
         FROM pg_temp.crm_chunk c JOIN pg_temp.crm_match m USING (row_number)
@@ -712,7 +734,8 @@ CREATE FUNCTION crm.import_apply(batch_id bigint, mapping jsonb DEFAULT NULL, op
 RETURNS crm.import_counts
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET jit = off AS $$
+SET jit = off
+SET standard_conforming_strings = on AS $$
 #variable_conflict use_column
 DECLARE
     batch crm.import_batch;
@@ -734,8 +757,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Stage the file again: rows that are known are recognised.';
     END IF;
-    -- Two batches of one source at once would both make what neither sees yet.
-    PERFORM pg_advisory_xact_lock(hashtext('crm.import'), hashtext(batch.entity || batch.source));
+    -- Two batches at once would both make what neither sees yet.
+    PERFORM pg_advisory_xact_lock(hashtext('crm.import'), hashtext(batch.entity));
     SELECT o.key, o.value INTO bad FROM jsonb_each_text(options) o
     WHERE NOT coalesce(CASE o.key
         WHEN 'bad_values' THEN o.value IN ('reject_row', 'set_aside')
@@ -773,7 +796,7 @@ BEGIN
             RAISE EXCEPTION 'dry run' USING ERRCODE = 'RM099';
         END IF;
         UPDATE crm.import_batch b
-        SET status = 'applied', applied_at = now(), created = total.created, updated = total.updated, unchanged = total.unchanged,
+        SET status = 'applied', applied_at = now(), applied_transaction = pg_current_xact_id(), created = total.created, updated = total.updated, unchanged = total.unchanged,
             rejected = total.rejected, values_set_aside = total.values_set_aside
         WHERE b.id = import_apply.batch_id;
     EXCEPTION WHEN SQLSTATE 'RM099' THEN
@@ -838,6 +861,7 @@ RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
 SET client_min_messages = warning AS $$
 #variable_conflict use_column
 DECLARE
@@ -845,6 +869,7 @@ DECLARE
     e text;
     id_column text;
     referrer record;
+    taken_back xid8[];
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO batch FROM crm.import_batch b WHERE b.id = undo_import.batch_id FOR UPDATE;
@@ -860,19 +885,22 @@ BEGIN
         FROM crm.import_result r WHERE r.batch_id = undo_import.batch_id AND r.outcome IN ('created', 'updated');
     ANALYZE pg_temp.crm_undo;
 
+    -- What later batches wrote that have been taken back since is no change.
+    SELECT coalesce(array_agg(b.applied_transaction) || array_agg(b.undone_transaction), '{}') INTO taken_back
+    FROM crm.import_batch b WHERE b.status = 'undone' AND b.id > undo_import.batch_id;
     -- Changed since: a later entry of the audit log, for contacts also one of
     -- their tags, companies and the like; or a later point.
     UPDATE pg_temp.crm_undo u SET reason = 'changed since by ' || a.actor
     FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.actor
           FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.row_id = x.entity_id AND l.relation = e
-          WHERE l.operation = 'update' AND l.id > x.last_audit_id
+          WHERE l.operation = 'update' AND l.id > x.last_audit_id AND NOT l.transaction_id = ANY (taken_back)
           ORDER BY x.entity_id, l.id DESC) a
     WHERE a.entity_id = u.entity_id;
     IF e = 'contact' THEN
         UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, format('%s changed since by %s', a.relation, a.actor))
         FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.relation, l.actor
               FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.contact_id = x.entity_id
-              WHERE l.relation <> 'contact' AND l.operation <> 'insert' AND l.id > x.last_audit_id
+              WHERE l.relation <> 'contact' AND l.operation <> 'insert' AND l.id > x.last_audit_id AND NOT l.transaction_id = ANY (taken_back)
               ORDER BY x.entity_id, l.id DESC) a
         WHERE a.entity_id = u.entity_id AND u.outcome = 'created';
     END IF;
@@ -913,7 +941,7 @@ BEGIN
         DELETE FROM crm.company_contact p USING pg_temp.crm_undo u
         WHERE u.outcome = 'updated' AND u.reason IS NULL AND p.contact_id = u.entity_id AND u.added -> 'companies' @> to_jsonb(p.company_id);
     END IF;
-    UPDATE crm.import_batch b SET status = 'undone', undone_at = now() WHERE b.id = undo_import.batch_id;
+    UPDATE crm.import_batch b SET status = 'undone', undone_at = now(), undone_transaction = pg_current_xact_id() WHERE b.id = undo_import.batch_id;
     RETURN QUERY SELECT u.row_number, u.entity_id, u.reason FROM pg_temp.crm_undo u WHERE u.reason IS NOT NULL ORDER BY u.row_number;
     DROP TABLE pg_temp.crm_undo;
 END

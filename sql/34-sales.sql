@@ -728,6 +728,7 @@ BEGIN
     WHERE i.reason IS NULL AND i.owner IS NOT NULL
       AND NOT EXISTS (SELECT FROM crm.agent a WHERE lower(a.name) = lower(i.owner))
     GROUP BY lower(i.owner) ORDER BY lower(i.owner);
+    PERFORM crm.lock_companies(true);
     INSERT INTO crm.company (name, source)
     SELECT min(i.company), system FROM pg_temp.crm_deal_import i
     WHERE i.reason IS NULL AND i.company IS NOT NULL

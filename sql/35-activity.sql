@@ -72,11 +72,14 @@ CREATE FUNCTION crm.reminder_time() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NEW.remind_on IS NULL THEN
-        RETURN NEW;
+    IF NEW.remind_on IS NOT NULL THEN
+        NEW.time_zone := coalesce(NEW.time_zone, (SELECT a.time_zone FROM crm.agent a WHERE a.id = NEW.agent_id));
+        NEW.remind_at := crm.local_instant(NEW.remind_on, NEW.time_zone);
     END IF;
-    NEW.time_zone := coalesce(NEW.time_zone, (SELECT a.time_zone FROM crm.agent a WHERE a.id = NEW.agent_id));
-    NEW.remind_at := crm.local_instant(NEW.remind_on, NEW.time_zone);
+    -- Put off, it is to fire again.
+    IF TG_OP = 'UPDATE' AND NEW.remind_at IS DISTINCT FROM OLD.remind_at AND NEW.fired_at IS NOT DISTINCT FROM OLD.fired_at THEN
+        NEW.fired_at := NULL;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -365,7 +368,7 @@ BEGIN
         RETURNING r.id, r.agent_id, r.note, r.task_id, r.deal_id, r.contact_id, r.remind_at
     ), sent AS (
         INSERT INTO crm.notification (agent_id, kind, key, title, task_id, deal_id, contact_id, created_at)
-        SELECT f.agent_id, 'reminder', 'reminder:' || f.id, f.note, f.task_id, f.deal_id, f.contact_id, as_of
+        SELECT f.agent_id, 'reminder', 'reminder:' || f.id || ':' || extract(epoch FROM f.remind_at), f.note, f.task_id, f.deal_id, f.contact_id, as_of
         FROM fired f LEFT JOIN crm.task t ON t.id = f.task_id
         WHERE t.status = 'open' OR f.task_id IS NULL
         ORDER BY f.remind_at, f.id

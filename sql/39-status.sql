@@ -44,6 +44,8 @@ BEGIN
     UPDATE crm.company_point SET raw = raw WHERE kind IN ('email', 'phone');
     GET DIAGNOSTICS n = ROW_COUNT;
     touched := touched + n;
+    PERFORM crm.refresh_contact_keys((SELECT array_agg(id) FROM crm.contact));
+    PERFORM crm.refresh_company_keys((SELECT array_agg(id) FROM crm.company));
     INSERT INTO crm.key_version (kind, version) SELECT k.kind, k.version FROM crm.key_versions() k
     ON CONFLICT (kind) DO UPDATE SET version = excluded.version, built_at = now();
     RETURN touched;
@@ -51,14 +53,12 @@ END
 $$;
 COMMENT ON FUNCTION crm.rebuild_keys() IS 'Derives all match keys and canonical forms again, after an update of the package that changed their rules (crm.status() says when). Rewrites every contact, company and point without changing what was entered; returns the number of rows. Takes row locks on all of them.';
 
-CREATE FUNCTION crm.before_uninstall() RETURNS void
-LANGUAGE plpgsql
+CREATE FUNCTION crm.before_uninstall() RETURNS text
+LANGUAGE sql
 SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM crm.unschedule_jobs();
-END
+    SELECT crm.unschedule_jobs()
 $$;
-COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema: scheduled jobs.';
+COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema, scheduled jobs, or says what there is to undo.';
 
 CREATE FUNCTION crm.create_roles() RETURNS void
 LANGUAGE plpgsql
@@ -144,6 +144,10 @@ BEGIN
             FROM cron.job j LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
             WHERE j.jobname = $1 AND j.database = current_database() $cron$ USING crm.tick_name();
     END IF;
+    RETURN QUERY SELECT 'keys', 'error', 'living contacts with an e-mail address or phone number have no key: look-ups miss them', 'Run SELECT crm.rebuild_keys().'
+    WHERE EXISTS (SELECT FROM crm.contact_point p JOIN crm.contact c ON c.id = p.contact_id
+                  WHERE p.match_key IS NOT NULL AND c.deleted_at IS NULL AND c.merged_into IS NULL
+                    AND NOT EXISTS (SELECT FROM crm.contact_key k WHERE k.kind = p.kind AND k.key = p.match_key AND k.contact_id = p.contact_id));
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;

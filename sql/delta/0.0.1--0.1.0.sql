@@ -3,6 +3,7 @@
 -- @functions sql/10-email.sql
 -- @whole sql/19-comment.sql
 -- @whole sql/21-time_zone.sql
+-- @functions sql/20-history.sql
 -- @functions sql/30-install.sql
 -- @functions sql/31-contact.sql
 -- @functions sql/32-import.sql
@@ -10,5 +11,6 @@
 -- @whole sql/35-activity.sql
 -- @whole sql/36-job.sql
 DROP FUNCTION crm.status();
+DROP FUNCTION crm.before_uninstall();
 -- @functions sql/39-status.sql
 -- @schema_source

@@ -16,3 +16,5 @@ CREATE TABLE crm.audit_log (
 COMMENT ON TABLE crm.audit_log IS 'Every change of contacts, companies and what hangs on them, field by field, written by triggers in the transaction that makes it.';
 CREATE INDEX audit_log_contact ON crm.audit_log (contact_id, id) WHERE contact_id IS NOT NULL AND operation <> 'insert';
 CREATE INDEX audit_log_at ON crm.audit_log USING brin (at);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.audit_log FOR EACH ROW EXECUTE FUNCTION crm.refuse_audit_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.audit_log FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_audit_change();

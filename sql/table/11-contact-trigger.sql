@@ -5,6 +5,9 @@ CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Whoever adds a point or a number holds the contact by its foreign key
+    -- until the end of the transaction: wait for them, then look.
+    PERFORM FROM crm.contact c WHERE c.id = ANY (contact_ids) ORDER BY c.id FOR UPDATE;
     DELETE FROM crm.contact_key k
     WHERE k.contact_id = ANY (contact_ids)
       AND NOT EXISTS (SELECT FROM crm.contact_keys_of(contact_ids) n
@@ -100,10 +103,11 @@ BEGIN
             DELETE FROM crm.contact_key WHERE contact_id IN (SELECT id FROM old_rows);
             RETURN NULL;
         END IF;
-        SELECT array_agg(o.id) INTO ids
-        FROM old_rows o JOIN new_rows n USING (id)
-        WHERE (o.name_key, o.birth_date, o.tax_id, o.deleted_at IS NULL, o.merged_into)
-              IS DISTINCT FROM (n.name_key, n.birth_date, n.tax_id, n.deleted_at IS NULL, n.merged_into);
+        -- Planned each time: a plan kept from updates of one row would join
+        -- thousands in a nested loop.
+        EXECUTE 'SELECT array_agg(o.id) FROM old_rows o JOIN new_rows n USING (id)
+                 WHERE (o.name_key, o.birth_date, o.tax_id, o.deleted_at IS NULL, o.merged_into)
+                       IS DISTINCT FROM (n.name_key, n.birth_date, n.tax_id, n.deleted_at IS NULL, n.merged_into)' INTO ids;
     ELSIF TG_OP = 'DELETE' THEN
         SELECT array_agg(DISTINCT contact_id) INTO ids FROM old_rows;
     ELSE
@@ -146,6 +150,7 @@ CREATE FUNCTION crm.refresh_company_keys(company_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM FROM crm.company c WHERE c.id = ANY (company_ids) ORDER BY c.id FOR UPDATE;
     DELETE FROM crm.company_key k
     WHERE k.company_id = ANY (company_ids)
       AND NOT EXISTS (SELECT FROM crm.company_keys_of(company_ids) n
@@ -168,10 +173,9 @@ BEGIN
         CASE TG_OP
         WHEN 'INSERT' THEN SELECT array_agg(id) INTO ids FROM new_rows;
         WHEN 'UPDATE' THEN
-            SELECT array_agg(o.id) INTO ids
-            FROM old_rows o JOIN new_rows n USING (id)
-            WHERE (o.name_key, o.tax_id, o.registration_id, o.lei, o.deleted_at IS NULL)
-                  IS DISTINCT FROM (n.name_key, n.tax_id, n.registration_id, n.lei, n.deleted_at IS NULL);
+            EXECUTE 'SELECT array_agg(o.id) FROM old_rows o JOIN new_rows n USING (id)
+                     WHERE (o.name_key, o.tax_id, o.registration_id, o.lei, o.deleted_at IS NULL)
+                           IS DISTINCT FROM (n.name_key, n.tax_id, n.registration_id, n.lei, n.deleted_at IS NULL)' INTO ids;
         WHEN 'DELETE' THEN
             DELETE FROM crm.company_key WHERE company_id IN (SELECT id FROM old_rows);
         END CASE;
@@ -237,16 +241,18 @@ CREATE TRIGGER key_delete AFTER DELETE ON crm.company_point REFERENCING OLD TABL
     FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
 CREATE TRIGGER key_insert AFTER INSERT ON crm.company_external_ref REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
+CREATE TRIGGER key_update AFTER UPDATE ON crm.company_external_ref REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
 CREATE TRIGGER key_delete AFTER DELETE ON crm.company_external_ref REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.company_key_change();
 
 CREATE TRIGGER attrs_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
-CREATE TRIGGER attrs_update AFTER UPDATE ON crm.contact REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER attrs_update AFTER UPDATE ON crm.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
 CREATE TRIGGER attrs_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
-CREATE TRIGGER attrs_update AFTER UPDATE ON crm.company REFERENCING NEW TABLE AS new_rows
+CREATE TRIGGER attrs_update AFTER UPDATE ON crm.company REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.consent FOR EACH ROW EXECUTE FUNCTION crm.refuse_change();
@@ -296,3 +302,15 @@ CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.compa
     FOR EACH ROW WHEN (NEW.time_zone IS NOT NULL) EXECUTE FUNCTION crm.time_zone_guard();
 CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.contact
     FOR EACH ROW WHEN (NEW.time_zone IS NOT NULL) EXECUTE FUNCTION crm.time_zone_guard();
+
+-- TRUNCATE fires no other trigger: keys would stay, and no history be written.
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.contact FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.company FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.contact_point FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.company_point FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.contact_identity FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.external_ref FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.company_external_ref FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.company_contact FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.tag FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON crm.contact_need FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_truncate();

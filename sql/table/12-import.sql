@@ -18,7 +18,9 @@ CREATE TABLE crm.import_batch (
     created_at timestamptz NOT NULL DEFAULT now(), -- When it was staged.
     created_by text NOT NULL DEFAULT current_user, -- By which role.
     applied_at timestamptz, -- When it was applied.
-    undone_at timestamptz -- When it was undone.
+    undone_at timestamptz, -- When it was undone.
+    applied_transaction xid8, -- The transaction that applied it.
+    undone_transaction xid8 -- The transaction that took it back.
 );
 COMMENT ON TABLE crm.import_batch IS 'Loads of contacts or companies: rows = created + updated + unchanged + rejected, always.';
 

@@ -12,9 +12,11 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "crm.h"
@@ -32,6 +34,7 @@ typedef struct Replacement
 {
 	TupleDesc	desc;
 	HeapTuple	row;
+	HeapTuple	old_row;		/* of an update, otherwise NULL */
 	bool		is_same;		/* an update that enters nothing new */
 	int			count;
 	int			columns[8];
@@ -48,7 +51,7 @@ text_column(Replacement *r, const char *name, const char **value, size_t *length
 	Datum		datum;
 	text	   *content;
 
-	if (attnum <= 0)
+	if (attnum <= 0 || TupleDescAttr(r->desc, attnum - 1)->atttypid != TEXTOID)
 		return false;
 	datum = heap_getattr(r->row, attnum, r->desc, &isnull);
 	if (isnull)
@@ -59,13 +62,23 @@ text_column(Replacement *r, const char *name, const char **value, size_t *length
 	return true;
 }
 
+/*
+ * The trigger may be attached to any table, so a column of the right name may
+ * have the wrong type: writing our bytes there would be a way to read memory.
+ */
 static void
-replace(Replacement *r, const char *name, Datum value, bool isnull)
+replace(Replacement *r, const char *name, Oid type, Datum value, bool isnull)
 {
 	int			attnum = SPI_fnumber(r->desc, name);
 
 	if (attnum <= 0)			/* dropped with the extension, say */
 		return;
+	if (TupleDescAttr(r->desc, attnum - 1)->atttypid != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" must be of type %s, not %s", name, format_type_be(type),
+						format_type_be(TupleDescAttr(r->desc, attnum - 1)->atttypid)),
+				 errhint("crm.derive() is a trigger of crm.contact, crm.company and their points only.")));
 	Assert(r->count < (int) lengthof(r->columns));
 	r->columns[r->count] = attnum;
 	r->values[r->count] = value;
@@ -73,7 +86,7 @@ replace(Replacement *r, const char *name, Datum value, bool isnull)
 	r->count++;
 }
 
-/* Appends a part of a name, cut at a character's end when it is far too long. */
+/* Appends a part of a name, cut when it is far too long. */
 static void
 append_part(Replacement *r, const char *column, char *name, size_t *length)
 {
@@ -99,9 +112,20 @@ derive_name_key(Replacement *r, const char *const *columns, int count)
 	for (int i = 0; i < count; i++)
 		append_part(r, columns[i], name, &length);
 	length = crm_name_key(name, length, CRM_NAME_RUSSIAN, key);
-	replace(r, "name_key",
+	replace(r, "name_key", TEXTOID,
 			length > 0 ? PointerGetDatum(cstring_to_text_with_len(key, length)) : (Datum) 0,
 			length == 0);
+}
+
+/* The oid of one of our types; raises when it is not there. */
+static Oid
+type_of(const char *name)
+{
+	Oid			schema = get_namespace_oid("crm", false);
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name), ObjectIdGetDatum(schema));
+	if (!OidIsValid(type))
+		elog(ERROR, "type crm.%s does not exist", name);
+	return type;
 }
 
 static void
@@ -122,8 +146,8 @@ derive_email(Replacement *r, const char *raw, size_t length)
 		crm_email_repair(raw, length, crm_email_flags(), &check);
 		crm_report_bad(NULL, "crm.email", raw, length, &check);
 	}
-	replace(r, "email", PointerGetDatum(crm_email_make(image, size)), false);
-	replace(r, "match_key",
+	replace(r, "email", type_of("email"), PointerGetDatum(crm_email_make(image, size)), false);
+	replace(r, "match_key", TEXTOID,
 			PointerGetDatum(cstring_to_text_with_len(key, crm_email_match_key(image, size, key))), false);
 }
 
@@ -146,7 +170,7 @@ derive_phone(Replacement *r, const char *raw, size_t length)
 	else if (crm_default_region != NULL && crm_default_region[0] != '\0')
 	{
 		strlcpy(region, crm_default_region, sizeof(region));
-		replace(r, "region", CStringGetTextDatum(region), false);
+		replace(r, "region", TEXTOID, CStringGetTextDatum(region), false);
 	}
 	crm_check_init(&check);
 	if (crm_check_length(&check, length) ||
@@ -156,11 +180,47 @@ derive_phone(Replacement *r, const char *raw, size_t length)
 			return;
 		crm_report_bad(NULL, "crm.phone", raw, length, &check);
 	}
-	replace(r, "phone", crm_phone_datum(&phone), false);
+	replace(r, "phone", type_of("phone"), crm_phone_datum(&phone), false);
 	/* The key leaves the extension out: one switchboard, one key. */
 	phone.ext_length = 0;
 	crm_phone_text(&phone, key);
-	replace(r, "match_key", CStringGetTextDatum(key), false);
+	replace(r, "match_key", TEXTOID, CStringGetTextDatum(key), false);
+}
+
+/*
+ * An update that changes other columns, a bounce or a label, leaves kind, raw
+ * and region alone: what was derived from them stays, also when the rules or
+ * the session's region have changed since.  True when that is so.
+ */
+static bool
+keep_derived(Replacement *r)
+{
+	static const char *const entered[] = {"kind", "raw", "region"};
+	static const char *const derived[] = {"email", "phone", "match_key"};
+	int			match_key = SPI_fnumber(r->desc, "match_key");
+
+	if (r->old_row == NULL || r->is_same || match_key <= 0 ||
+		heap_attisnull(r->old_row, match_key, r->desc))
+		return false;
+	for (size_t i = 0; i < lengthof(entered); i++)
+	{
+		int			attnum = SPI_fnumber(r->desc, entered[i]);
+
+		if (attnum <= 0 || crm_column_differs(r->old_row, r->row, r->desc, attnum))
+			return false;
+	}
+	for (size_t i = 0; i < lengthof(derived); i++)
+	{
+		int			attnum = SPI_fnumber(r->desc, derived[i]);
+		bool		isnull;
+		Datum		value;
+
+		if (attnum <= 0)
+			continue;
+		value = heap_getattr(r->old_row, attnum, r->desc, &isnull);
+		replace(r, derived[i], TupleDescAttr(r->desc, attnum - 1)->atttypid, value, isnull);
+	}
+	return true;
 }
 
 static void
@@ -173,21 +233,23 @@ derive_point(Replacement *r)
 
 	if (!text_column(r, "kind", &kind, &kind_length) || !text_column(r, "raw", &raw, &length))
 		return;					/* NOT NULL constraints will say so */
+	if (keep_derived(r))
+		return;
 	if (kind_length == 5 && memcmp(kind, "email", 5) == 0)
 	{
 		derive_email(r, raw, length);
-		replace(r, "phone", (Datum) 0, true);
+		replace(r, "phone", type_of("phone"), (Datum) 0, true);
 	}
 	else if (kind_length == 5 && memcmp(kind, "phone", 5) == 0)
 	{
 		derive_phone(r, raw, length);
-		replace(r, "email", (Datum) 0, true);
+		replace(r, "email", type_of("email"), (Datum) 0, true);
 	}
 	else
 	{
-		replace(r, "email", (Datum) 0, true);
-		replace(r, "phone", (Datum) 0, true);
-		replace(r, "match_key", (Datum) 0, true);
+		replace(r, "email", type_of("email"), (Datum) 0, true);
+		replace(r, "phone", type_of("phone"), (Datum) 0, true);
+		replace(r, "match_key", TEXTOID, (Datum) 0, true);
 	}
 }
 
@@ -204,6 +266,19 @@ changes_nothing(HeapTuple old_row, HeapTuple new_row, TupleDesc desc)
 			crm_column_differs(old_row, new_row, desc, attnum))
 			return false;
 	return true;
+}
+
+/* Keys, history and whatever refers to a row know it by its number. */
+static void
+refuse_new_id(Replacement *r)
+{
+	int			attnum = SPI_fnumber(r->desc, "id");
+
+	if (r->old_row != NULL && attnum > 0 && crm_column_differs(r->old_row, r->row, r->desc, attnum))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the id of a row cannot change"),
+				 errhint("Make a new row, or merge the two.")));
 }
 
 PG_FUNCTION_INFO_V1(crm_derive);
@@ -224,8 +299,10 @@ crm_derive(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.derive() must be a BEFORE INSERT OR UPDATE trigger FOR EACH ROW")));
 	r.desc = RelationGetDescr(trigger->tg_relation);
+	r.old_row = is_update ? trigger->tg_trigtuple : NULL;
 	r.row = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 
+	refuse_new_id(&r);
 	r.is_same = is_update && changes_nothing(trigger->tg_trigtuple, trigger->tg_newtuple, r.desc);
 
 	if (strcmp(relation, "contact") == 0)
@@ -235,7 +312,7 @@ crm_derive(PG_FUNCTION_ARGS)
 	else
 		derive_point(&r);
 	if (is_update && !r.is_same)
-		replace(&r, "updated_at", TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
+		replace(&r, "updated_at", TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
 	if (r.count == 0)
 		return PointerGetDatum(r.row);
 	return PointerGetDatum(heap_modify_tuple_by_cols(r.row, r.desc, r.count, r.columns, r.values, r.nulls));

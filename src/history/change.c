@@ -8,9 +8,11 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -19,6 +21,13 @@
 
 #include "crm.h"
 #include "history/change.h"
+
+static void
+set_plain_setting(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
 
 /*
  * Numbers, booleans and JSON keep their type; times are written as ISO 8601;
@@ -63,37 +72,56 @@ datum_to_json_value(Datum value, Oid type, JsonbValue *result)
 		case FLOAT4OID:
 		case FLOAT8OID:
 			{
-				double		number = getBaseType(type) == FLOAT4OID ?
-				DatumGetFloat4(value) : DatumGetFloat8(value);
-				Oid			output;
-				bool		is_varlena;
+				bool		is_single = getBaseType(type) == FLOAT4OID;
+				double		number = is_single ? DatumGetFloat4(value) : DatumGetFloat8(value);
 
-				getTypeOutputInfo(getBaseType(type), &output, &is_varlena);
-				string = OidOutputFunctionCall(output, value);
-				if (isfinite(number))
+				/* The shortest digits that read back as the same number. */
+				string = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+				if (!isfinite(number))
 				{
-					result->type = jbvNumeric;
-					result->val.numeric =
-						DatumGetNumeric(DirectFunctionCall3(numeric_in,
-															CStringGetDatum(string),
-															ObjectIdGetDatum(InvalidOid),
-															Int32GetDatum(-1)));
-					return;
+					string = float8out_internal(number);
+					break;
 				}
-				break;
+				if (is_single)
+					float_to_shortest_decimal_buf(DatumGetFloat4(value), string);
+				else
+					double_to_shortest_decimal_buf(number, string);
+				result->type = jbvNumeric;
+				result->val.numeric =
+					DatumGetNumeric(DirectFunctionCall3(numeric_in,
+														CStringGetDatum(string),
+														ObjectIdGetDatum(InvalidOid),
+														Int32GetDatum(-1)));
+				return;
 			}
 		case DATEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
 			string = JsonEncodeDateTime(NULL, value, getBaseType(type), NULL);
 			break;
+		case TEXTOID:
+		case VARCHAROID:
+			string = TextDatumGetCString(value);
+			break;
 		default:
 			{
 				Oid			output;
 				bool		is_varlena;
 
+				/*
+				 * Ranges, arrays and the like print dates and floats by the
+				 * session's settings; history must not depend on who wrote it.
+				 */
+				int			nest = NewGUCNestLevel();
+
+				set_plain_setting("datestyle", "ISO, YMD");
+				set_plain_setting("intervalstyle", "postgres");
+				set_plain_setting("extra_float_digits", "1");
+				set_plain_setting("bytea_output", "hex");
+				set_plain_setting("timezone", "UTC");
 				getTypeOutputInfo(type, &output, &is_varlena);
 				string = OidOutputFunctionCall(output, value);
+				AtEOXact_GUC(true, nest);
 				break;
 			}
 	}

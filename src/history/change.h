@@ -19,8 +19,8 @@ extern Jsonb *crm_column_to_jsonb(HeapTuple row, TupleDesc desc, int attnum);
 extern bool crm_column_differs(HeapTuple a, HeapTuple b, TupleDesc desc, int attnum);
 
 /*
- * Number of a bigint column, or 0 when the relation has none of that name;
- * *value is its content, *isnull whether it is null.
+ * The content of a bigint column of that name; false when the relation has
+ * none, or it is null.
  */
 extern bool crm_bigint_column(HeapTuple row, TupleDesc desc, const char *name, int64 *value);
 

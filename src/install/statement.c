@@ -114,6 +114,13 @@ last_name(List *names)
 	return strVal(llast(names));
 }
 
+/* The part before the last one: crm.contact.city gives contact; NULL when none. */
+static const char *
+name_before_last(List *names)
+{
+	return list_length(names) >= 2 ? strVal(list_nth(names, list_length(names) - 2)) : NULL;
+}
+
 static void
 add_column(StatementInfo *info, char *name, const char *start)
 {
@@ -192,7 +199,7 @@ describe_comment(CommentStmt *comment, StatementInfo *info)
 				List	   *names = castNode(List, comment->object);
 
 				info->name = last_name(names);
-				info->relation = strVal(list_nth(names, list_length(names) - 2));
+				info->relation = name_before_last(names);
 				break;
 			}
 		case OBJECT_TRIGGER:
@@ -201,7 +208,7 @@ describe_comment(CommentStmt *comment, StatementInfo *info)
 			{
 				List	   *names = castNode(List, comment->object);
 
-				info->relation = strVal(list_nth(names, list_length(names) - 2));
+				info->relation = name_before_last(names);
 				break;
 			}
 		default:

@@ -58,6 +58,31 @@ $node->safe_psql('other', 'GRANT USAGE, CREATE ON SCHEMA crm TO owner');
 ($status, $out, $err) = $node->psql('other', 'SELECT crm.install()', extra_params => [ '-U', 'owner' ]);
 like($out, qr/installed/, 'and then it works');
 
+# What the owner installed, a superuser restores, also into another database.
+my $dir = PostgreSQL::Test::Utils::tempdir();
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+my $before = crm_state($node, 'crm');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/crm.dump", 'crm' ], 'dump of what the owner installed');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'restored', "$dir/crm.dump" ], 'restored by a superuser');
+crm_same(crm_state($node, 'restored'), $before, 'with everything');
+($status, $out, $err) = $node->psql('restored', 'SELECT crm.install()');
+like($err, qr/a superuser cannot own tables in schema "crm", which belongs to "owner"/, 'whose tables a superuser does not mend');
+like($node->safe_psql('restored', 'SET ROLE owner; SELECT crm.install()'), qr/complete/, 'but the owner');
+
+# A hostile schema, made before the extension, gains nothing from the script.
+$node->safe_psql('postgres', 'CREATE DATABASE trap OWNER mallory');
+$node->psql('trap', <<'SQL', extra_params => [ '-U', 'mallory' ]);
+CREATE SCHEMA crm;
+CREATE FUNCTION crm.pwn(text, smallint) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; RETURN 'x'; END$$;
+CREATE FUNCTION crm.pwn(text, regoperator) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; RETURN 'x'; END$$;
+CREATE FUNCTION crm.pwn(text, regprocedure) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; RETURN 'x'; END$$;
+CREATE OPERATOR crm.|| (LEFTARG = text, RIGHTARG = smallint, FUNCTION = crm.pwn);
+CREATE OPERATOR crm.|| (LEFTARG = text, RIGHTARG = regoperator, FUNCTION = crm.pwn);
+CREATE OPERATOR crm.|| (LEFTARG = text, RIGHTARG = regprocedure, FUNCTION = crm.pwn);
+CREATE EXTENSION crm;
+SQL
+is($node->safe_psql('postgres', "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"), 'f', 'operators planted in the schema are not called by the script');
+
 # Two at once: the second waits and finds it done.
 $node->safe_psql('postgres', 'CREATE DATABASE twice');
 $node->safe_psql('twice', 'CREATE EXTENSION crm');
