@@ -9,10 +9,21 @@ COMMENT ON FUNCTION crm.derive() IS 'Trigger of contact, company and their point
 CREATE FUNCTION crm.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    moved boolean;
 BEGIN
-    -- The log of a contact goes with the contact itself, never alone.
+    -- The log of a contact goes with the contact itself, never alone ...
     IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM crm.contact WHERE id = OLD.contact_id) THEN
         RETURN OLD;
+    END IF;
+    -- ... or moves, entry by entry and unchanged, to the contact that absorbed it.
+    IF TG_OP = 'DELETE' THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s n JOIN crm.contact c ON c.merged_into = n.contact_id
+                                       WHERE c.id = $1 AND n.id = $2 AND to_jsonb(n) - ''contact_id'' = $3)', TG_RELID::regclass)
+        USING OLD.contact_id, OLD.id, to_jsonb(OLD) - 'contact_id' INTO moved;
+        IF moved THEN
+            RETURN OLD;
+        END IF;
     END IF;
     RAISE EXCEPTION 'entries of crm.% cannot be changed or removed', TG_TABLE_NAME
         USING ERRCODE = 'RM020', HINT = 'Add a new entry: the latest one counts.';
@@ -163,13 +174,13 @@ BEGIN
         SELECT format('It must be a whole number.'), 'Give the id of a row.'
         WHERE e.key IN ('owner_id', 'branch_id', 'territory_id', 'company_id') AND e.value !~ '^\d{1,18}$'
         UNION ALL
-        SELECT 'It must be a number.', NULL
+        SELECT 'It must be a number.', 'Write it as 1234.50.'
         WHERE e.key = 'est_category_spend' AND e.value !~ '^\d+(\.\d+)?$'
         UNION ALL
         SELECT 'There is no such time zone.', 'Use an IANA name such as Europe/Moscow.'
         WHERE e.key = 'time_zone' AND e.value IS NOT NULL AND NOT crm.is_time_zone(e.value)
         UNION ALL
-        SELECT 'It must be a JSON object.', NULL
+        SELECT 'It must be a JSON object.', 'For example: {"name": "value"}.'
         WHERE e.key IN ('attrs', 'external_ref', 'identity') AND jsonb_typeof(contact -> e.key) NOT IN ('object', 'null')
     ) c
     LIMIT 1;
@@ -310,9 +321,15 @@ END
 $$;
 COMMENT ON FUNCTION crm.contact_columns(jsonb) IS 'The part of a contact''s JSON that goes into crm.contact, with the full name under "name" taken apart and the birth date in ISO form.';
 
+/*
+ * Functions for one contact plan for a large base, not for the size that the
+ * base had when a session first called them: plans are kept.
+ */
 CREATE FUNCTION crm.create_contact(contact jsonb) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     given jsonb;
     new_id bigint;
@@ -339,7 +356,9 @@ COMMENT ON FUNCTION crm.create_contact(jsonb) IS 'Creates a contact and returns 
 
 CREATE FUNCTION crm.update_contact(contact_id bigint, changes jsonb) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     given jsonb;
 BEGIN
@@ -399,16 +418,49 @@ COMMENT ON FUNCTION crm.tax_key(text) IS 'The key of a tax or registry number as
  * Finding contacts.
  * ------------------------------------------------------------------ */
 
-CREATE FUNCTION crm.lookup_contact(query text, max_rows integer DEFAULT 20,
+CREATE FUNCTION crm.name_orders(name text, OUT low text, OUT high text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 4
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last text := CASE WHEN getdatabaseencoding() = 'UTF8' THEN chr(1114111) ELSE chr(255) END;
+    key text;
+    w text[];
+BEGIN
+    FOREACH key IN ARRAY crm.name_keys(name) LOOP
+        w := string_to_array(key, ' ');
+        low := key;
+        high := low || last;
+        RETURN NEXT;
+        IF cardinality(w) = 2 THEN
+            low := w[2] || ' ' || w[1];
+            high := low || last;
+            RETURN NEXT;
+        ELSIF cardinality(w) = 3 THEN
+            -- given middle family, the family name in the middle, and the rest.
+            FOREACH low IN ARRAY ARRAY[concat_ws(' ', w[3], w[1], w[2]), concat_ws(' ', w[2], w[1], w[3]), concat_ws(' ', w[1], w[3], w[2]),
+                                       concat_ws(' ', w[2], w[3], w[1]), concat_ws(' ', w[3], w[2], w[1])] LOOP
+                high := low || last;
+                RETURN NEXT;
+            END LOOP;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.name_orders(text) IS 'The ranges of contact.name_key (low <= name_key < high) in which contacts of this name lie, whichever way its two or three words were ordered and its letters read.';
+
+CREATE FUNCTION crm.lookup_contact(query text, max_rows integer DEFAULT 20, include_archived boolean DEFAULT false,
     OUT contact_id bigint, OUT name text, OUT company text, OUT matched_by text, OUT matched_value text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 5
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     wanted text := btrim(query);
     digits text := regexp_replace(query, '\D', '', 'g');
+    wanted_key text;
+    keys text[];
     phone crm.phone;
-    email crm.email;
     ids bigint[];
     how text;
 BEGIN
@@ -418,79 +470,95 @@ BEGIN
     -- From the surest to the vaguest; the first that finds anything answers.
     IF wanted ~ '@' THEN
         how := 'email';
-        email := crm.try_email(wanted);
-        SELECT array_agg(k.contact_id) INTO ids FROM (
-            SELECT k.contact_id FROM crm.contact_key k
-            WHERE k.kind = 'email' AND k.key = crm.match_key(email) ORDER BY 1 LIMIT max_rows) k;
-    ELSIF length(digits) >= 5 AND wanted !~ '[[:alpha:]]{3}' THEN
+        wanted_key := crm.match_key(crm.try_email(wanted));
+    ELSIF length(digits) >= 5 AND (wanted !~ '[[:alpha:]]{3}' OR crm.try_phone(wanted) IS NOT NULL) THEN
         how := 'phone';
         phone := crm.try_phone(wanted);
-        IF phone IS NOT NULL THEN
-            SELECT array_agg(k.contact_id) INTO ids FROM (
-                SELECT k.contact_id FROM crm.contact_key k
-                WHERE k.kind = 'phone' AND k.key = crm.e164(crm.base(phone)) ORDER BY 1 LIMIT max_rows) k;
-        END IF;
-        IF ids IS NULL AND length(digits) >= 7 THEN
-            -- As shown by a telephone: without country code, with a trunk digit, with 00.
-            SELECT array_agg(DISTINCT p.contact_id) INTO ids FROM (
-                SELECT p.contact_id FROM crm.contact_point p JOIN crm.contact c ON c.id = p.contact_id
-                WHERE p.phone OPERATOR(crm.%^) right(digits, CASE WHEN length(digits) > 10 THEN 10 ELSE length(digits) - (length(digits) >= 10 AND left(digits, 1) = '0')::integer END)
-                  AND c.deleted_at IS NULL AND c.merged_into IS NULL
-                LIMIT max_rows) p;
-        END IF;
+        wanted_key := crm.e164(crm.base(phone));
     END IF;
-    IF ids IS NULL THEN
+    IF wanted_key IS NOT NULL THEN
+        SELECT array_agg(k.contact_id) INTO ids FROM (
+            SELECT k.contact_id FROM crm.contact_key k JOIN crm.contact c ON c.id = k.contact_id
+            WHERE k.kind = how AND k.key = wanted_key AND (c.archived_at IS NULL OR include_archived)
+            ORDER BY k.contact_id LIMIT max_rows) k;
+    END IF;
+    IF ids IS NULL AND how = 'phone' AND length(digits) >= 7 THEN
+        -- As shown by a telephone: without country code, with a trunk digit, with 00.
+        SELECT array_agg(DISTINCT p.contact_id) INTO ids FROM (
+            SELECT p.contact_id FROM crm.contact_point p JOIN crm.contact c ON c.id = p.contact_id
+            WHERE p.phone OPERATOR(crm.%^) right(digits, CASE WHEN length(digits) > 10 THEN 10 ELSE length(digits) - (length(digits) >= 10 AND left(digits, 1) = '0')::integer END)
+              AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+            LIMIT max_rows) p;
+    END IF;
+    IF ids IS NULL AND wanted !~ '@' THEN
+        wanted_key := crm.tax_id(wanted);
         SELECT k.kind, array_agg(k.contact_id) INTO how, ids FROM (
-            SELECT k.kind, k.contact_id FROM crm.contact_key k
-            WHERE (k.kind = 'tax_id' AND k.key = crm.tax_id(wanted))
-               OR (k.kind IN ('card', 'external', 'identity') AND k.key = wanted)
+            SELECT k.kind, k.contact_id
+            FROM (VALUES ('tax_id', wanted_key), ('card', wanted), ('external', wanted), ('identity', wanted)) AS w (kind, key)
+            JOIN crm.contact_key k ON k.kind = w.kind AND k.key = w.key
+            JOIN crm.contact c ON c.id = k.contact_id
+            WHERE c.archived_at IS NULL OR include_archived
             ORDER BY 1, 2 LIMIT max_rows) k
         GROUP BY k.kind ORDER BY k.kind LIMIT 1;
     END IF;
-    IF ids IS NULL AND wanted !~ '[@]' THEN
-        SELECT 'card', array_agg(i.contact_id) INTO how, ids FROM (
-            SELECT i.contact_id FROM crm.contact_key i
-            WHERE i.kind IN ('identity', 'external')
-              AND i.key IN (SELECT s.name || ':' || wanted FROM crm.key_systems() s (name))
-            ORDER BY 1 LIMIT max_rows) i;
-    END IF;
-    IF ids IS NULL AND wanted ~ '[[:alpha:]]{2}' THEN
+    IF ids IS NULL AND wanted ~ '[[:alpha:]]{2}' AND wanted !~ '[@:]' THEN
         how := 'name';
-        SELECT array_agg(c.id) INTO ids FROM (
-            SELECT c.id FROM crm.contact c
-            WHERE c.name_key LIKE replace(replace(crm.name_key(wanted), '%', ''), '_', '') || '%'
-              AND c.deleted_at IS NULL AND c.merged_into IS NULL AND crm.name_key(wanted) <> ''
-            ORDER BY c.id LIMIT max_rows) c;
+        SELECT array_agg(f.id ORDER BY f.exact DESC, f.name_key, f.id) INTO ids FROM (
+            SELECT DISTINCT c.id, c.name_key, c.name_key = o.low COLLATE "C" OR c.name_key LIKE o.low || ' %' AS exact
+            FROM crm.name_orders(wanted) o
+            CROSS JOIN LATERAL (SELECT c.id, c.name_key FROM crm.contact c
+                                WHERE c.name_key >= o.low COLLATE "C" AND c.name_key < o.high COLLATE "C"
+                                  AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+                                ORDER BY c.name_key LIMIT max_rows) c
+            ORDER BY exact DESC, c.name_key, c.id LIMIT max_rows) f;
+    END IF;
+    IF ids IS NULL AND wanted !~ '@' THEN
+        -- The number of a card or an account without the name of its system.
+        keys := ARRAY(SELECT s || ':' || wanted FROM crm.key_systems() s);
+        SELECT min(i.kind), array_agg(i.contact_id) INTO how, ids FROM (
+            SELECT i.kind, i.contact_id
+            FROM crm.contact_key i JOIN crm.contact c ON c.id = i.contact_id AND (c.archived_at IS NULL OR include_archived)
+            WHERE i.kind IN ('external', 'identity') AND i.key = ANY (keys)
+            ORDER BY 1, 2 LIMIT max_rows) i;
     END IF;
     RETURN QUERY
     SELECT c.id, crm.full_name(c.title, c.given_name, c.middle_name, c.family_name, c.suffix),
            (SELECT o.name FROM crm.company_contact l JOIN crm.company o ON o.id = l.company_id
             WHERE l.contact_id = c.id AND upper_inf(l.valid) ORDER BY l.is_primary DESC, l.company_id LIMIT 1),
            how, wanted
-    FROM crm.contact c WHERE c.id = ANY (ids) AND c.deleted_at IS NULL ORDER BY c.id;
+    FROM unnest(ids) WITH ORDINALITY AS f (id, place) JOIN crm.contact c ON c.id = f.id AND c.deleted_at IS NULL
+    ORDER BY f.place;
 END
 $$;
-COMMENT ON FUNCTION crm.lookup_contact(text, integer) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number, a name or its beginning in any script. Each kind is an index look-up; matched_by says which one answered (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits.';
+COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a name or its beginning in any script and order of words. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
+
+CREATE FUNCTION crm.lookup_caller(phone text, max_rows integer DEFAULT 20,
+    OUT contact_id bigint, OUT name text, OUT company text, OUT matched_by text, OUT matched_value text)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 5
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.contact_id, l.name, l.company, l.matched_by, l.matched_value FROM crm.lookup_contact($1, $2, true) l
+$$;
+COMMENT ON FUNCTION crm.lookup_caller(text, integer) IS 'Who is calling: crm.lookup_contact() with archived contacts, because who calls is of interest again.';
 
 CREATE FUNCTION crm.key_systems() RETURNS SETOF text
 LANGUAGE plpgsql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    system text := '';
+    key_kind text;
+    system text;
+    after text;
 BEGIN
-    -- The distinct prefixes of an index, each by one descent.
-    LOOP
-        SELECT split_part(k.key, ':', 1) INTO system FROM crm.contact_key k
-        WHERE k.kind = 'external' AND k.key > system || ';' ORDER BY k.key LIMIT 1;
-        EXIT WHEN NOT FOUND;
-        RETURN NEXT system;
-    END LOOP;
-    system := '';
-    LOOP
-        SELECT split_part(k.key, ':', 1) INTO system FROM crm.contact_key k
-        WHERE k.kind = 'identity' AND k.key > system || ';' ORDER BY k.key LIMIT 1;
-        EXIT WHEN NOT FOUND;
-        RETURN NEXT system;
+    -- The distinct prefixes of an index, each by one descent; ";" follows ":".
+    FOREACH key_kind IN ARRAY ARRAY['external', 'identity'] LOOP
+        after := '';
+        LOOP
+            SELECT split_part(k.key, ':', 1) INTO system FROM crm.contact_key k
+            WHERE k.kind = key_kind AND k.key > after ORDER BY k.key LIMIT 1;
+            EXIT WHEN NOT FOUND;
+            RETURN NEXT system;
+            after := system || ';';
+        END LOOP;
     END LOOP;
 END
 $$;

@@ -62,11 +62,67 @@ COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its
 
 CREATE FUNCTION crm.create_roles() RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning AS $$
+DECLARE
+    role text;
+    grants record;
+    item record;
 BEGIN
+    FOREACH role IN ARRAY ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA crm TO %I', role);
+    END LOOP;
+    -- A line says what a role may do with relations whose name matches; what
+    -- a table is called that a later version adds decides who may use it.
+    FOR grants IN
+        SELECT * FROM (VALUES
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge_journal'),
+            ('crm_admin', 'SELECT', '.*', NULL),
+            ('crm_admin', 'INSERT', 'merge_journal', NULL),
+            ('crm_manager', 'SELECT', '.*', 'schema_object'),
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|import_.*|sales_goal|agent|team|territory|branch|notification',
+             'contact_key|company_key|deal_history'),
+            ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|fx_rate|interaction_type|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|deal|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+             'contact_key|company_key|deal_history'),
+            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
+            ('crm_agent', 'INSERT', 'outbox', NULL),
+            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity)|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline)|segment(_.*)?|campaign(_.*)?', NULL),
+            ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
+            ('crm_marketer', 'INSERT', 'consent|contact_need', NULL),
+            ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|deal|deal_history|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
+            ('crm_gateway', 'SELECT', 'installation', NULL),
+            ('crm_portal', 'SELECT', 'installation', NULL)
+        ) AS g (role, rights, matching, except_matching)
+    LOOP
+        FOR item IN
+            SELECT o.name, o.kind FROM crm.schema_object o
+            WHERE o.kind IN ('table', 'view') AND crm.object_exists(o.kind, o.relation, o.name)
+              AND o.name ~ ('^(' || grants.matching || ')$')
+              AND (grants.except_matching IS NULL OR NOT o.name ~ ('^(' || grants.except_matching || ')$'))
+              AND (o.kind = 'table' OR grants.rights = 'SELECT')
+            ORDER BY o.name
+        LOOP
+            EXECUTE format('GRANT %s ON crm.%I TO %I', grants.rights, item.name, grants.role);
+        END LOOP;
+    END LOOP;
+    -- Numbers of new rows.
+    FOR item IN
+        SELECT c.relname AS name FROM pg_class c
+        WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind = 'S' AND pg_has_role(c.relowner, 'USAGE')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE crm.%I TO crm_admin, crm_manager, crm_agent, crm_marketer', item.name);
+    END LOOP;
+    GRANT EXECUTE ON FUNCTION crm.link_identity(bigint, text, text, jsonb) TO crm_admin, crm_manager, crm_agent, crm_portal;
 END
 $$;
-COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights. Errors: 42501 when the caller may not create roles.';
+COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights on what is installed; run again, it completes the rights. Takes nothing away. Errors: 42501 when the caller may not create roles.';
 
 CREATE FUNCTION crm.status(as_of timestamptz DEFAULT now(), OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE

@@ -19,6 +19,7 @@ PG_MODULE_MAGIC;
 
 char	   *crm_default_region = NULL;
 char	   *crm_actor = NULL;
+static char *crm_portal_contact = NULL;
 
 /* A region is empty or two upper-case letters; which ones exist is data. */
 static bool
@@ -31,6 +32,18 @@ check_default_region(char **newval, void **extra, GucSource source)
 		 isupper((unsigned char) region[1]) && region[2] == '\0'))
 		return true;
 	GUC_check_errdetail("A region is two upper-case letters of ISO 3166-1, such as RU or DE, or empty.");
+	return false;
+}
+
+/* The number of a contact, or empty. */
+static bool
+check_portal_contact(char **newval, void **extra, GucSource source)
+{
+	size_t		length = strlen(*newval);
+
+	if (length <= 18 && strspn(*newval, "0123456789") == length)
+		return true;
+	GUC_check_errdetail("It is the number of a contact, or empty.");
 	return false;
 }
 
@@ -57,6 +70,16 @@ _PG_init(void)
 							   PGC_USERSET,
 							   0,
 							   NULL,
+							   NULL,
+							   NULL);
+	DefineCustomStringVariable("crm.portal_contact",
+							   "The contact who is logged in to the portal in this session.",
+							   "Set by the portal after it has authenticated the client; read only in sessions of role crm_portal. Empty means nobody.",
+							   &crm_portal_contact,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   check_portal_contact,
 							   NULL,
 							   NULL);
 	MarkGUCPrefixReserved("crm");

@@ -306,7 +306,7 @@ CREATE TABLE crm.completeness_weight (
     field text PRIMARY KEY, -- A column of crm.contact, or email, phone, company, consent, or attrs.name for a custom field.
     weight numeric NOT NULL CHECK (weight > 0) -- What it adds to the score when filled.
 );
-COMMENT ON TABLE crm.completeness_weight IS 'What makes a contact complete: crm.completeness() is the filled share of these weights.';
+COMMENT ON TABLE crm.completeness_weight IS 'What makes a contact complete: crm.completeness() is the sum of the weights of the filled ones.';
 INSERT INTO crm.completeness_weight (field, weight) VALUES
     ('given_name', 2), ('family_name', 2), ('email', 3), ('phone', 3), ('birth_date', 1), ('city', 1), ('company', 1),
     ('gender', 0.5), ('locale', 0.5), ('consent', 1);

@@ -254,17 +254,25 @@ derive_point(Replacement *r)
 }
 
 /*
- * Whether an update leaves every column as it was: then it asks for nothing
- * but to derive again.  Such a one must not fail on a value that the rules of
- * today refuse, and is no change of the row.
+ * Whether an update leaves every column as it was, but perhaps archived_at.
+ * One that changes nothing asks for nothing but to derive again: it must not
+ * fail on a value that the rules of today refuse, and is no change of the row.
+ * Nor is it one when the row is only set aside or taken back, so that a
+ * contact that was archived and restored is the same to the byte; the audit
+ * log has both.
  */
 static bool
 changes_nothing(HeapTuple old_row, HeapTuple new_row, TupleDesc desc)
 {
 	for (int attnum = 1; attnum <= desc->natts; attnum++)
-		if (!TupleDescAttr(desc, attnum - 1)->attisdropped &&
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
+
+		if (!attribute->attisdropped &&
+			strcmp(NameStr(attribute->attname), "archived_at") != 0 &&
 			crm_column_differs(old_row, new_row, desc, attnum))
 			return false;
+	}
 	return true;
 }
 

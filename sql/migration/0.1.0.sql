@@ -1,0 +1,1 @@
+COMMENT ON TABLE crm.completeness_weight IS 'What makes a contact complete: crm.completeness() is the sum of the weights of the filled ones.';
