@@ -30,7 +30,7 @@ SELECT oid::regprocedure AS function, language FROM our_function
 WHERE language NOT IN ('c', 'internal') AND proconfig IS NULL AND proname NOT IN ('contact_identity_key') ORDER BY 1;
 -- ... first pg_catalog, and pg_temp last.
 SELECT oid::regprocedure AS function, proconfig FROM our_function
-WHERE proconfig IS NOT NULL AND NOT 'search_path=pg_catalog, pg_temp' = ANY (proconfig) ORDER BY 1;
+WHERE language NOT IN ('c', 'internal') AND proconfig IS NOT NULL AND NOT 'search_path=pg_catalog, pg_temp' = ANY (proconfig) ORDER BY 1;
 
 -- SECURITY DEFINER: never a member, never for everybody.
 SELECT oid::regprocedure AS definer_member FROM our_function WHERE prosecdef AND is_member ORDER BY 1;
