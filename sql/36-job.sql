@@ -118,14 +118,30 @@ BEGIN
         LIMIT 1 FOR UPDATE SKIP LOCKED;
         EXIT WHEN NOT FOUND;
         tried := pg_catalog.array_append(tried, job.name);
+        -- The lock of a session: it outlives the COMMIT below and goes with the
+        -- session, however that ends.  The row stays free to be edited.
+        CONTINUE WHEN NOT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('crm.job'), pg_catalog.hashtext(job.name));
         started_at := pg_catalog.clock_timestamp();
+        -- Written before the run: one that never ends, because the session is
+        -- killed or the server dies, counts as failed and comes again later,
+        -- after the others.
+        UPDATE crm.job j SET
+            last_run_at = started_at,
+            last_status = 'error',
+            last_result = 'began and did not end',
+            failures = job.failures OPERATOR(pg_catalog.+) 1,
+            -- After an error sooner than a daily job would, and later and later.
+            next_run_at = as_of OPERATOR(pg_catalog.+) pg_catalog.make_interval(
+                mins => LEAST(60, (1 OPERATOR(pg_catalog.<<) LEAST(job.failures, 6))))
+        WHERE j.name OPERATOR(pg_catalog.=) job.name;
+        COMMIT;
         code := NULL;
         BEGIN
             PERFORM pg_catalog.set_config('lock_timeout', '10s', true);
             next_at := crm.next_run(job.every, job.daily_at, job.weekdays, job.time_zone, as_of);
             PERFORM crm.job_function(job.function);
             EXECUTE pg_catalog.format('SELECT (crm.%I($1))::text', job.function) INTO outcome USING as_of;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
             code := SQLSTATE;
             outcome := SQLERRM;
         END;
@@ -133,23 +149,20 @@ BEGIN
         VALUES (job.name, run_due_jobs.as_of, started_at, pg_catalog.clock_timestamp(),
                 CASE WHEN code IS NULL THEN 'ok' ELSE 'error' END, outcome, code);
         UPDATE crm.job j SET
-            last_run_at = started_at,
             last_status = CASE WHEN code IS NULL THEN 'ok' ELSE 'error' END,
             last_result = outcome,
-            failures = CASE WHEN code IS NULL THEN 0 ELSE job.failures OPERATOR(pg_catalog.+) 1 END,
-            -- After an error sooner than a daily job would, and later and later.
-            next_run_at = CASE
-                WHEN code IS NULL THEN next_at
-                ELSE as_of OPERATOR(pg_catalog.+) pg_catalog.make_interval(
-                    mins => LEAST(60, (1 OPERATOR(pg_catalog.<<) LEAST(job.failures, 6))))
-            END
+            failures = CASE WHEN code IS NULL THEN 0 ELSE j.failures END,
+            next_run_at = CASE WHEN code IS NULL THEN next_at ELSE j.next_run_at END
         WHERE j.name OPERATOR(pg_catalog.=) job.name;
         COMMIT;
+        PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('crm.job'), pg_catalog.hashtext(job.name));
+        -- Who cancels, or a statement_timeout, means the whole call.
+        EXIT WHEN code OPERATOR(pg_catalog.=) '57014';
         EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) began_at OPERATOR(pg_catalog.>) budget;
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE crm.run_due_jobs(timestamptz, interval) IS 'Runs the jobs of crm.job that are due at as_of, each in a transaction of its own, until none is left or the budget is spent; what is left waits for the next call. Several calls at once share the jobs; a job that runs is skipped, never queued. An error is recorded, does not stop the others, and the job is tried again after 1, 2, 4 ... minutes, at most an hour. To be called outside of a transaction block.';
+COMMENT ON PROCEDURE crm.run_due_jobs(timestamptz, interval) IS 'Runs the jobs of crm.job that are due at as_of, each in a transaction of its own, until none is left or the budget is spent; what is left waits for the next call. Several calls at once share the jobs; a job that runs is skipped, never queued. An error is recorded, does not stop the others, a run that never ended counts as one, and the job is tried again after 1, 2, 4 ... minutes, at most an hour. To be called outside of a transaction block.';
 
 CREATE FUNCTION crm.tick_name() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE

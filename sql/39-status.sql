@@ -53,6 +53,17 @@ END
 $$;
 COMMENT ON FUNCTION crm.rebuild_keys() IS 'Derives all match keys and canonical forms again, after an update of the package that changed their rules (crm.status() says when). Rewrites every contact, company and point without changing what was entered; returns the number of rows. Takes row locks on all of them.';
 
+CREATE FUNCTION crm.job_is_running(job text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_locks l
+                   WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND l.classid = (hashtext('crm.job')::bigint & 4294967295)::oid
+                     AND l.objid = (hashtext(job)::bigint & 4294967295)::oid)
+$$;
+COMMENT ON FUNCTION crm.job_is_running(text) IS 'Whether a session is running the job of this name now.';
+
 CREATE FUNCTION crm.before_uninstall() RETURNS text
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -186,7 +197,9 @@ BEGIN
     FROM (SELECT count(*) AS enabled FROM crm.job WHERE enabled) j, (SELECT max(finished_at) AS last FROM crm.job_run) r;
     RETURN QUERY SELECT 'job ' || j.name, 'warning', format('%s failed runs in a row, the last with: %s', j.failures, j.last_result),
                         'SELECT * FROM crm.job_run WHERE status = ''error'' ORDER BY id DESC'
-    FROM crm.job j WHERE j.failures > 0;
+    FROM crm.job j WHERE j.failures > 0 AND NOT crm.job_is_running(j.name);
+    RETURN QUERY SELECT 'job ' || j.name, 'info', format('running since %s', to_char(j.last_run_at, 'YYYY-MM-DD HH24:MI:SS TZ')), NULL::text
+    FROM crm.job j WHERE crm.job_is_running(j.name);
     -- pg_cron runs a job with the rights of the role that scheduled it.
     IF to_regclass('cron.job') IS NOT NULL AND has_table_privilege('cron.job', 'SELECT') THEN
         RETURN QUERY EXECUTE $cron$

@@ -93,7 +93,7 @@ SKIP:
 	is($node->safe_psql('shop', 'SELECT crm.unschedule_jobs()', @owner), '1 entries removed from pg_cron', 'unscheduled');
 }
 
-# A crash in the middle of a job leaves nothing of it, and the job due.
+# A crash in the middle of a job leaves nothing of it but the knowledge.
 $node->safe_psql('branch', q{
 	UPDATE crm.job SET enabled = false;
 	CREATE TABLE trace (at timestamptz);
@@ -109,11 +109,20 @@ $node->poll_query_until('branch', q{SELECT count(*) = 1 FROM pg_stat_activity WH
 kill 'KILL', $node->safe_psql('branch', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'tick'});
 eval { $tick->finish };
 $node->poll_query_until('postgres', 'SELECT true');
-is($node->safe_psql('branch', q{SELECT next_run_at <= '2026-01-05', last_run_at IS NULL, (SELECT count(*) FROM trace),
-	(SELECT count(*) FROM crm.job_run WHERE job = 'slow') FROM crm.job WHERE name = 'slow'}), 't|t|0|0', 'nothing remains of the run, the job is due');
-$node->safe_psql('branch', q{CREATE OR REPLACE FUNCTION crm.slow(as_of timestamptz) RETURNS void LANGUAGE sql AS $$ INSERT INTO public.trace VALUES (as_of) $$}, @owner);
+is($node->safe_psql('branch', q{SELECT next_run_at = '2026-01-05 00:01', failures, last_result, (SELECT count(*) FROM trace),
+	(SELECT count(*) FROM crm.job_run WHERE job = 'slow') FROM crm.job WHERE name = 'slow'}), 't|1|began and did not end|0|0', 'nothing remains of the run but that it failed');
+
+# A job that runs into a statement_timeout fails, and the next call takes the others.
+$node->safe_psql('branch', q{SELECT crm.schedule_job('quick', 'purge_job_runs', every => '1 day', as_of => '2026-01-01 00:00+00')}, @owner);
+$node->safe_psql('branch', q{UPDATE crm.job SET next_run_at = '2026-01-04' WHERE name = 'slow'; UPDATE crm.job SET next_run_at = '2026-01-04 12:00' WHERE name = 'quick'});
+$node->psql('branch', q{SET statement_timeout = '1s'; CALL crm.run_due_jobs('2026-01-05')}, @owner);
+is($node->safe_psql('branch', q{SELECT status, error_code FROM crm.job_run WHERE job = 'slow'}), 'error|57014', 'the timeout is recorded');
 $node->safe_psql('branch', q{CALL crm.run_due_jobs('2026-01-05')}, @owner);
-is($node->safe_psql('branch', q{SELECT status, (SELECT count(*) FROM trace) FROM crm.job_run WHERE job = 'slow'}), 'ok|1', 'the next tick runs it');
+is($node->safe_psql('branch', q{SELECT job, status FROM crm.job_run WHERE job IN ('slow', 'quick') ORDER BY id DESC LIMIT 1}), 'quick|ok', 'the other job runs');
+
+$node->safe_psql('branch', q{CREATE OR REPLACE FUNCTION crm.slow(as_of timestamptz) RETURNS void LANGUAGE sql AS $$ INSERT INTO public.trace VALUES (as_of) $$}, @owner);
+$node->safe_psql('branch', q{CALL crm.run_due_jobs('2026-01-05 01:00')}, @owner);
+is($node->safe_psql('branch', q{SELECT status, failures, (SELECT count(*) FROM trace) FROM crm.job_run r JOIN crm.job j ON j.name = r.job WHERE job = 'slow' ORDER BY id DESC LIMIT 1}), 'ok|0|1', 'a later tick runs it');
 
 $node->stop;
 done_testing();
