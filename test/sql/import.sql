@@ -1,5 +1,5 @@
 -- Import: staging, mapping, what is set aside and why, knowing rows again,
--- undo.  R-017, R-047, R-186
+-- undo.  R-017, R-224, R-047, R-186
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 \pset null '-'
