@@ -43,6 +43,14 @@ CREATE INDEX person_e ON person (e);
 CREATE INDEX person_domain ON person (e email_domain_ops);
 CREATE INDEX person_hash ON person USING hash (e);
 ANALYZE person;
+-- Plans without the line by which 18 says that only a forbidden scan was left.
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+        IF line !~ '^ *Disabled: true' THEN RETURN NEXT line; END IF;
+    END LOOP;
+END $$;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT * FROM person WHERE e ^@ 'User12';
@@ -58,7 +66,7 @@ SELECT * FROM person WHERE e <<@ 'no domain';
 ROLLBACK TO here;
 -- Not with the other order.
 DROP INDEX person_domain;
-EXPLAIN (COSTS OFF) SELECT * FROM person WHERE e <<@ 'example.com';
+SELECT pg_temp.plan($$SELECT * FROM person WHERE e <<@ 'example.com'$$);
 ROLLBACK TO here;
 -- The same answers by every path.
 CREATE TEMP TABLE question (kind text, q text);
@@ -70,8 +78,8 @@ CREATE TEMP TABLE by_scan AS
 SELECT kind, q, count(id) AS rows, sum(id) AS ids FROM question LEFT JOIN person ON e ^@ q WHERE kind = 'prefix' GROUP BY 1, 2
 UNION ALL SELECT kind, q, count(id), sum(id) FROM question LEFT JOIN person ON e <<@ q WHERE kind = 'domain' GROUP BY 1, 2;
 SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = on; SET LOCAL enable_material = off;
-EXPLAIN (COSTS OFF) SELECT q, count(id), sum(id) FROM question LEFT JOIN person ON e ^@ q WHERE kind = 'prefix' GROUP BY q;
-EXPLAIN (COSTS OFF) SELECT q, count(id), sum(id) FROM question LEFT JOIN person ON e <<@ q WHERE kind = 'domain' GROUP BY q;
+SELECT pg_temp.plan($$SELECT q, id FROM question LEFT JOIN person ON e ^@ q WHERE kind = 'prefix'$$);
+SELECT pg_temp.plan($$SELECT q, id FROM question LEFT JOIN person ON e <<@ q WHERE kind = 'domain'$$);
 CREATE TEMP TABLE by_index AS
 SELECT kind, q, count(id) AS rows, sum(id) AS ids FROM question LEFT JOIN person ON e ^@ q WHERE kind = 'prefix' GROUP BY 1, 2
 UNION ALL SELECT kind, q, count(id), sum(id) FROM question LEFT JOIN person ON e <<@ q WHERE kind = 'domain' GROUP BY 1, 2;
