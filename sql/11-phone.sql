@@ -89,6 +89,10 @@ CREATE FUNCTION crm.is_valid(crm.phone) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'crm_phone_is_valid';
 COMMENT ON FUNCTION crm.is_valid(crm.phone) IS 'Whether the number is in a range of the numbering plans of the installed version. New ranges appear every month: false does not prove a number wrong.';
 
+CREATE FUNCTION crm.is_phone_region(region text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'crm_phone_is_region';
+COMMENT ON FUNCTION crm.is_phone_region(text) IS 'Whether there is a numbering plan of this region, two upper-case letters of ISO 3166-1. Functions that take a region raise 22023 for others.';
+
 CREATE FUNCTION crm.is_valid_for(crm.phone, region text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'crm_phone_is_valid_for';
 COMMENT ON FUNCTION crm.is_valid_for(crm.phone, text) IS 'Whether the number is in a range of the region; 22023 when there is no such region.';

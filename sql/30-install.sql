@@ -163,17 +163,29 @@ SET client_min_messages = warning AS $$
 DECLARE
     item record;
     made text[] := '{}';        -- relations created in this run
+    -- Restored without its rows: what is there is ours, but nothing says so.
+    adopting boolean := false;
+    is_empty boolean;
+    seeded text[] := '{}';      -- relations whose first rows are written again
     recorded text;
     column_name text;
     column_number integer;
     is_there boolean;
 BEGIN
     kept := '{}';
+    IF to_regclass('crm.schema_object') IS NOT NULL THEN
+        adopting := NOT EXISTS (SELECT FROM crm.schema_object);
+    END IF;
     FOR item IN
         SELECT s.* FROM crm.schema_source() f, crm.schema_statements(f.source) s
         WHERE f.kind <> 'migration' ORDER BY f."position", s."position"
     LOOP
         is_there := crm.object_exists(item.kind, item.relation, item.name);
+        IF is_there AND adopting THEN
+            INSERT INTO crm.schema_object (kind, relation, name, statement)
+            VALUES (item.kind, coalesce(item.relation, item.name), item.name, item.statement)
+            ON CONFLICT (kind, relation, name) DO NOTHING;
+        END IF;
         IF is_there THEN
             IF item.kind = 'table' THEN
                 IF to_regclass('crm.schema_object') IS NOT NULL AND NOT EXISTS (
@@ -223,7 +235,14 @@ BEGIN
             END IF;
         ELSIF item.kind IN ('seed', 'alter') THEN
             -- Rows and settings belong to the user once the table is there.
-            CONTINUE WHEN NOT item.relation = ANY (made);
+            is_empty := false;
+            IF adopting AND item.kind = 'seed' AND NOT item.relation = ANY (seeded) THEN
+                EXECUTE format('SELECT NOT EXISTS (SELECT FROM crm.%I)', item.relation) INTO is_empty;
+            END IF;
+            IF is_empty THEN
+                seeded := seeded || item.relation;
+            END IF;
+            CONTINUE WHEN NOT item.relation = ANY (made) AND NOT item.relation = ANY (seeded);
             EXECUTE item.statement;
             CONTINUE;
         ELSIF item.kind = 'comment' THEN

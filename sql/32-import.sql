@@ -131,15 +131,17 @@ BEGIN
             USING ERRCODE = 'bad_copy_file_format', HINT = 'The first line must hold the names of the columns.';
     END IF;
     SELECT c.line, cardinality(c.fields) AS fields INTO broken
-    FROM pg_temp.crm_csv c WHERE cardinality(c.fields) > cardinality(header) ORDER BY c.n LIMIT 1;
-    IF FOUND THEN
+    FROM pg_temp.crm_csv c WHERE array_to_string(c.fields[cardinality(header) + 1:], '') <> '' ORDER BY c.n LIMIT 1;
+    -- A few such rows are set aside when the batch is applied; of many the
+    -- delimiter is to blame.
+    IF FOUND AND (SELECT count(*) FILTER (WHERE array_to_string(c.fields[cardinality(header) + 1:], '') <> '') * 2 > count(*) - 1 FROM pg_temp.crm_csv c) THEN
         RAISE EXCEPTION 'line % of import "%" has % fields, the header has %', broken.line, name, broken.fields, cardinality(header)
             USING ERRCODE = 'bad_copy_file_format', HINT = 'Check the delimiter and the quotes of that line.';
     END IF;
     new_id := crm.create_import(name, header, entity, source);
     INSERT INTO crm.import_row (batch_id, row_number, line, fields)
     SELECT new_id, c.n - 1, c.line,
-           CASE WHEN cardinality(c.fields) = cardinality(header) THEN c.fields
+           CASE WHEN cardinality(c.fields) >= cardinality(header) THEN c.fields
                 ELSE c.fields || array_fill(NULL::text, ARRAY[cardinality(header) - cardinality(c.fields)]) END
     FROM pg_temp.crm_csv c WHERE c.n > 1;
     GET DIAGNOSTICS staged = ROW_COUNT;
@@ -148,7 +150,7 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION crm.import_csv(text, text, text, text, text) IS 'Stages the rows of a CSV text, the first line being the header; a row with too few fields gets empty ones. Without a delimiter the likeliest is taken. Returns the id of the batch for crm.import_apply(). Errors: 22P04 empty, a row with more fields than the header, a quoted field that does not end; 54000 more than 1600 columns or a field over 1 MB.';
+COMMENT ON FUNCTION crm.import_csv(text, text, text, text, text) IS 'Stages the rows of a CSV text, the first line being the header; a row with too few fields gets empty ones, one with too many is rejected when the batch is applied (ROW_TOO_LONG). Without a delimiter the likeliest is taken. Returns the id of the batch for crm.import_apply(). Errors: 22P04 empty, more fields than the header in most rows, a quoted field that does not end; 54000 more than 1600 columns or a field over 1 MB.';
 
 CREATE FUNCTION crm.import_csv(name text, content bytea, entity text DEFAULT 'contact', source text DEFAULT 'import', delimiter text DEFAULT NULL, encoding text DEFAULT 'UTF8') RETURNS bigint
 LANGUAGE plpgsql
@@ -469,7 +471,7 @@ BEGIN
         END IF;
     END LOOP;
     column_list := substr(column_list, 3);
-    region_sql := format('coalesce(c.country, %L, nullif(current_setting(''crm.default_region'', true), ''''))', options ->> 'region');
+    region_sql := format('coalesce(CASE WHEN crm.is_phone_region(c.country) THEN c.country END, %L, nullif(current_setting(''crm.default_region'', true), ''''))', options ->> 'region');
 
     /* 2. Read the rows. */
     DROP TABLE IF EXISTS pg_temp.crm_chunk_row, pg_temp.crm_chunk, pg_temp.crm_point, pg_temp.crm_problem, pg_temp.crm_match, pg_temp.crm_change;
@@ -506,6 +508,14 @@ BEGIN
         UNION ALL
         SELECT p.row_number, p.header, p.raw, v.code, v.message, v.hint, v.suggestion
         FROM pg_temp.crm_point p CROSS JOIN LATERAL crm.check_phone(p.raw, p.region) v WHERE p.kind = ''phone'' AND p.phone IS NULL' || problem_sql;
+    -- More fields than columns: nobody knows which is which.
+    INSERT INTO pg_temp.crm_problem
+    SELECT r.row_number, NULL, array_to_string(r.fields, ' | ', ''), 'ROW_TOO_LONG',
+           format('The row has %s fields, the header has %s.', cardinality(r.fields), cardinality(batch.columns)),
+           'Look for a delimiter inside a value that is not quoted.', NULL
+    FROM pg_temp.crm_chunk_row r
+    WHERE cardinality(r.fields) > cardinality(batch.columns)
+      AND array_to_string(r.fields[cardinality(batch.columns) + 1:], '') <> '';
     -- A row that says nothing, or a company without a name, is no row.
     IF e = 'contact' THEN
         INSERT INTO pg_temp.crm_problem
@@ -528,7 +538,7 @@ BEGIN
     EXECUTE format($sql$
         CREATE TEMPORARY TABLE crm_match ON COMMIT DROP AS
         WITH rejected AS (
-            SELECT DISTINCT row_number FROM pg_temp.crm_problem WHERE %1$L OR code IN ('ROW_EMPTY', 'COMPANY_NAME_MISSING')
+            SELECT DISTINCT row_number FROM pg_temp.crm_problem WHERE %1$L OR code IN ('ROW_EMPTY', 'ROW_TOO_LONG', 'COMPANY_NAME_MISSING')
         ), first_point AS (
             SELECT row_number, min(key) FILTER (WHERE kind = 'email' AND rank = 1) AS email_key, min(key) FILTER (WHERE kind = 'phone' AND rank = 1) AS phone_key
             FROM (SELECT row_number, kind, key, row_number() OVER (PARTITION BY row_number, kind ORDER BY n) AS rank

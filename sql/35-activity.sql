@@ -259,7 +259,7 @@ BEGIN
     RETURN QUERY
     WITH free AS (
         SELECT o.id FROM crm.outbox o
-        WHERE o.topic = $1 AND o.status = 'pending' AND o.available_at <= as_of
+        WHERE o.topic = $1 AND o.status = 'pending' AND o.available_at <= as_of AND o.attempts < o.max_attempts
         ORDER BY o.id LIMIT batch_limit FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE crm.outbox o
@@ -270,7 +270,7 @@ BEGIN
     SELECT * FROM claimed c ORDER BY c.id;
 END
 $$;
-COMMENT ON FUNCTION crm.claim_outbox(text, integer, text, interval, timestamptz) IS 'Takes waiting messages of a topic for the caller, oldest first; no other worker gets them until the lease ends. What a worker that died had taken comes back then. Confirm each with crm.complete_outbox().';
+COMMENT ON FUNCTION crm.claim_outbox(text, integer, text, interval, timestamptz) IS 'Takes waiting messages of a topic for the caller, oldest first; no other worker gets them until the lease ends. What a worker that died had taken comes back then, until max_attempts. Confirm each with crm.complete_outbox().';
 
 CREATE FUNCTION crm.complete_outbox(id bigint, error text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql

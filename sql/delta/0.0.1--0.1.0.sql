@@ -1,6 +1,7 @@
 -- From the preview 0.0.1 (types, contacts, import) to 0.1.0: data quality, merges,
 -- roles, sales, activities, tasks, reminders and jobs.  Code only; crm.upgrade() makes the tables.
 -- @functions sql/10-email.sql
+-- @functions sql/11-phone.sql
 -- @whole sql/19-comment.sql
 -- @whole sql/21-time_zone.sql
 -- @functions sql/20-history.sql

@@ -20,6 +20,7 @@ PG_FUNCTION_INFO_V1(crm_phone_is_possible);
 PG_FUNCTION_INFO_V1(crm_phone_is_valid);
 PG_FUNCTION_INFO_V1(crm_phone_is_valid_for);
 PG_FUNCTION_INFO_V1(crm_phone_is_placeholder);
+PG_FUNCTION_INFO_V1(crm_phone_is_region);
 PG_FUNCTION_INFO_V1(crm_phone_write);
 PG_FUNCTION_INFO_V1(crm_phone_write_from);
 PG_FUNCTION_INFO_V1(crm_phone_same_number);
@@ -151,6 +152,14 @@ crm_phone_is_valid_for(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(info.kind != CRM_PHONE_UNKNOWN && strcmp(info.region, "001") == 0);
 	crm_phone_region_argument(fcinfo, 1, id);
 	PG_RETURN_BOOL(crm_phone_valid_for(&phone, id));
+}
+
+Datum
+crm_phone_is_region(PG_FUNCTION_ARGS)
+{
+	text	   *region = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_BOOL(crm_phone_region_exists(VARDATA_ANY(region), VARSIZE_ANY_EXHDR(region)));
 }
 
 Datum

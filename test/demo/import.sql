@@ -84,15 +84,19 @@ FROM (SELECT count(*) AS n
 \endif
 
 \if :is_contact
-SELECT count(*) AS shared, count(*) > 0 AS has_shared
-FROM (SELECT FROM crm.contact_key k WHERE k.kind IN ('email', 'phone') GROUP BY k.kind, k.key HAVING count(*) > 1) x \gset
-\if :has_shared
+SELECT count(*) AS pairs, count(*) > 0 AS has_pairs FROM crm.find_duplicates() \gset
+\if :has_pairs
 \echo
-\echo 'The same number or address under' :shared 'more groups of records: a person decides whether they are one.'
-SELECT k.kind, k.key AS "shared", string_agg(format('%s (no. %s)', crm.full_name(NULL, c.given_name, c.middle_name, c.family_name, NULL), c.id), E'\n' ORDER BY c.id) AS "contacts"
-FROM crm.contact_key k JOIN crm.contact c ON c.id = k.contact_id
-WHERE k.kind IN ('email', 'phone')
-GROUP BY k.kind, k.key HAVING count(*) > 1 ORDER BY count(*) DESC, k.kind, k.key LIMIT 6;
+\echo 'Probable duplicates (crm.find_duplicates):' :pairs 'pairs. A person decides, since a number or an'
+\echo 'address may be shared; crm.merge_contacts() makes one of two.'
+SELECT f.strength, concat_ws(E'\n', crm.full_name(NULL, a.given_name, a.middle_name, a.family_name, NULL), crm.full_name(NULL, b.given_name, b.middle_name, b.family_name, NULL)) AS "contacts",
+       f.contact_id || E'\n' || f.duplicate_id AS "no",
+       (SELECT string_agg(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.key || ' ' || (SELECT string_agg(v, ', ') FROM jsonb_array_elements_text(e.value) v) ELSE e.key END, E'\n' ORDER BY e.key)
+        FROM jsonb_each(f.evidence) e WHERE e.key <> 'differs') AS "have in common",
+       (SELECT string_agg(v, ', ') FROM jsonb_array_elements_text(f.evidence -> 'differs') v) AS "differ in"
+FROM crm.find_duplicates() f
+JOIN crm.contact a ON a.id = f.contact_id JOIN crm.contact b ON b.id = f.duplicate_id
+ORDER BY f.strength DESC, f.contact_id, f.duplicate_id LIMIT 6;
 \endif
 \else
 SELECT count(*) AS same_groups, sum(n) AS same_rows, count(*) > 0 AS has_shared

@@ -104,6 +104,12 @@ SELECT * FROM crm.undo_import(:more3);
 SELECT c.given_name, c.city FROM crm.contact c JOIN crm.external_ref r ON r.contact_id = c.id WHERE r.system = '1C' AND r.external_id = '1';
 SELECT * FROM crm.undo_import(:json);
 
+-- A row with too many fields is set aside, trailing empty ones are nothing; a
+-- region without numbering plan is no obstacle.
+SELECT crm.import_csv('long.csv', E'name,email,country\nAnna One,one@example.com,ZZ,x\nAnna Two,two@example.com,AQ,,\nAnna Three,three@example.com,DE\n', source => 'long') AS long \gset
+SELECT * FROM crm.import_apply(:long);
+SELECT row_number, value, code, reason FROM crm.import_reject WHERE batch_id = :long;
+
 -- What cannot be staged or applied says why.
 SELECT crm.import_csv('x', '');
 SELECT crm.import_csv('x', E'a,b\n1,2,3\n');

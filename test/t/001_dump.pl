@@ -66,6 +66,19 @@ $node->command_ok([ 'pg_restore', '-a', '--disable-triggers', '--exit-on-error',
 (my $plain = $before) =~ s/(trigger audit_change on crm\.contact:) A/$1 O/;
 crm_same(crm_state($node, 'twostep'), $plain, 'nothing lost: schema, then data');
 
+# The structure alone, as for a new branch: install() writes the first rows.
+$node->safe_psql('postgres', 'CREATE DATABASE structure TEMPLATE template0');
+$node->command_ok([ 'pg_restore', '-s', '--exit-on-error', '-d', 'structure', "$dir/c.dump" ], 'restore: structure alone');
+like($node->safe_psql('structure', 'SELECT crm.install()'), qr/^crm \S+ installed: \d+ objects$/, 'install() completes it');
+is($node->safe_psql('structure', 'SELECT (SELECT count(*) FROM crm.channel) > 5, (SELECT count(*) FROM crm.job) > 3, (SELECT count(*) FROM crm.contact)'), 't|t|0', 'with the first rows and no others');
+is($node->safe_psql('structure', "SELECT count(*) FROM crm.status() WHERE state IN ('error', 'warning')"), '0', 'status is clean: structure');
+
+# A table of the user's that is in the way is named, not taken over.
+$node->safe_psql('postgres', 'CREATE DATABASE inway TEMPLATE template0');
+$node->safe_psql('inway', 'CREATE EXTENSION crm; CREATE TABLE crm.deal (x int)');
+my ($status, $out, $err) = $node->psql('inway', 'SELECT crm.install()');
+like($err, qr/table "crm.deal" is in the way/, 'a table in the way');
+
 # Over itself.
 $node->command_ok([ 'pg_restore', '--clean', '--if-exists', '--exit-on-error', '-d', 'single', "$dir/c.dump" ], 'restore: --clean');
 crm_same(crm_state($node, 'single'), $before, 'nothing lost: --clean');
