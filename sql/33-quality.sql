@@ -460,7 +460,9 @@ BEGIN
                 WHEN c.merged_into IS NOT NULL THEN format('contact %s was absorbed by contact %s', p.id, c.merged_into)
                 WHEN c.deleted_at IS NOT NULL THEN format('contact %s is deleted', p.id) END INTO problem
     FROM unnest(absorbed || survivor) AS p (id) LEFT JOIN crm.contact c ON c.id = p.id
-    WHERE c.id IS NULL OR c.merged_into IS NOT NULL OR c.deleted_at IS NOT NULL
+    WHERE (c.id IS NULL OR c.merged_into IS NOT NULL OR c.deleted_at IS NOT NULL)
+      -- Rows that others added since: a second run brings them after.
+      AND (c.merged_into IS NULL OR c.merged_into <> survivor)
     ORDER BY p.id LIMIT 1;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION '%', problem USING ERRCODE = 'no_data_found', HINT = 'Merge contacts that live: crm.resolve_contact() tells which one stands for another.';
@@ -469,12 +471,14 @@ BEGIN
 
     FOREACH gone IN ARRAY absorbed LOOP
         -- First of all its keys become free for the survivor.
-        EXECUTE format('UPDATE crm.contact n SET merged_into = $1, deleted_at = now() FROM crm.contact o WHERE n.id = $2 AND o.id = n.id RETURNING %s, %s',
+        EXECUTE format('UPDATE crm.contact n SET merged_into = $1, deleted_at = now() FROM crm.contact o WHERE n.id = $2 AND n.merged_into IS NULL AND o.id = n.id RETURNING %s, %s',
                        crm.row_texts('crm.contact', 'o'), crm.row_texts('crm.contact', 'n'))
         USING survivor, gone INTO before, after;
-        entry_number := entry_number + 1;
-        INSERT INTO crm.merge_journal (actor, survivor_id, merge_id, entry, absorbed_id, operation, relation, row_before, row_after)
-        VALUES (crm.current_actor(), survivor, merge, entry_number, gone, 'absorb', 'contact', before, after);
+        IF before IS NOT NULL THEN
+            entry_number := entry_number + 1;
+            INSERT INTO crm.merge_journal (actor, survivor_id, merge_id, entry, absorbed_id, operation, relation, row_before, row_after)
+            VALUES (crm.current_actor(), survivor, merge, entry_number, gone, 'absorb', 'contact', before, after);
+        END IF;
         FOR item IN EXECUTE format('UPDATE crm.contact n SET merged_into = $1 FROM crm.contact o WHERE n.merged_into = $2 AND o.id = n.id
                                     RETURNING %s AS row_before, %s AS row_after', crm.row_texts('crm.contact', 'o'), crm.row_texts('crm.contact', 'n'))
             USING survivor, gone
@@ -623,7 +627,7 @@ BEGIN
     RETURN merge;
 END
 $$;
-COMMENT ON FUNCTION crm.merge_contacts(bigint, bigint[], jsonb) IS 'Merges contacts into the survivor in one transaction and returns the number of the merge. Every row of every table that refers to an absorbed contact by foreign key, yours included, is re-pointed; where the survivor has the same (a unique constraint says so, or the same address, number or date) the survivor''s row stays. Empty columns of the survivor are filled in the order of absorbed, lifecycle_stage becomes the farthest; policy {"fields": {"city": 17}} takes a column from contact 17. Absorbed contacts are deleted softly with merged_into set. crm.merge_journal keeps every overwritten value and every moved or dropped row. Errors: P0002 a contact is missing, deleted or absorbed already; 22023 bad arguments; 42501 no right to a table that refers to them.';
+COMMENT ON FUNCTION crm.merge_contacts(bigint, bigint[], jsonb) IS 'Merges contacts into the survivor in one transaction and returns the number of the merge. Every row of every table that refers to an absorbed contact by foreign key, yours included, is re-pointed; where the survivor has the same (a unique constraint says so, or the same address, number or date) the survivor''s row stays. Empty columns of the survivor are filled in the order of absorbed, lifecycle_stage becomes the farthest; policy {"fields": {"city": 17}} takes a column from contact 17. Absorbed contacts are deleted softly with merged_into set. crm.merge_journal keeps every overwritten value and every moved or dropped row. Repeated, it brings after what others have added to an absorbed contact since. Errors: P0002 a contact is missing, deleted or absorbed by another; 22023 bad arguments; 42501 no right to a table that refers to them.';
 
 CREATE FUNCTION crm.relation_name(relation regclass) RETURNS text
 LANGUAGE sql STABLE

@@ -53,6 +53,7 @@ BEGIN
     END IF;
 END
 $$;
+\o /dev/null
 SELECT measure('phone, by hand', 'SELECT count(name) FROM (SELECT id, name, company FROM by_hand WHERE phone = $1.phone ORDER BY id LIMIT 20) x');
 SELECT measure('phone', 'SELECT count(name) FROM crm.lookup_contact($1.phone)');
 SELECT measure('phone as shown', 'SELECT count(name) FROM crm.lookup_contact(''8 ('' || substr($1.phone, 3, 3) || '') '' || substr($1.phone, 6))');
@@ -63,6 +64,7 @@ SELECT measure('name', 'SELECT count(name) FROM crm.lookup_contact($1.search_nam
 SELECT measure('name, other order and script', 'SELECT count(name) FROM crm.lookup_contact(crm.translit(split_part($1.search_name, '' '', 2) || '' '' || split_part($1.search_name, '' '', 1)))');
 SELECT measure('card', 'SELECT count(*) FROM crm.contact_card($1.id)');
 SELECT measure('duplicates of one', 'SELECT 1 + count(*) FROM crm.find_duplicates($1.id)');
+\o
 SELECT what, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY us)) AS p50_us, round(percentile_cont(0.99) WITHIN GROUP (ORDER BY us)) AS p99_us,
        round((percentile_cont(0.99) WITHIN GROUP (ORDER BY us) / max(h.p99))::numeric, 2) AS p99_to_by_hand
 FROM took t LEFT JOIN (SELECT split_part(what, ',', 1) AS kind, percentile_cont(0.99) WITHIN GROUP (ORDER BY us) AS p99 FROM took WHERE n > 500 AND what LIKE '%by hand' GROUP BY 1) h

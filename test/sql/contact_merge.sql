@@ -92,6 +92,12 @@ FROM crm.merge_journal j JOIN before b ON (b.row ->> 'id')::bigint = j.absorbed_
 CROSS JOIN LATERAL jsonb_populate_record(NULL::crm.contact, j.row_before || jsonb_build_object('attrs', (j.row_before ->> 'attrs')::jsonb)) r
 WHERE j.merge_id = :merge AND j.operation = 'absorb';
 
+-- What comes late is brought after.
+INSERT INTO crm.activity (contact_id, kind, subject) VALUES (:two, 'call', 'Late');
+SELECT crm.merge_contacts(:anna, ARRAY[:two]) AS again \gset
+SELECT operation, relation FROM crm.merge_journal WHERE merge_id = :again;
+SELECT count(*) FROM crm.activity WHERE contact_id = :anna;
+
 -- Absorbed is absorbed; who absorbs the survivor gets the absorbed ones, too.
 \set VERBOSITY sqlstate
 SELECT crm.merge_contacts(:other, ARRAY[:two]);
