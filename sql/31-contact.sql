@@ -530,7 +530,7 @@ BEGIN
     ORDER BY f.place;
 END
 $$;
-COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a name or its beginning in any script and order of words. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
+COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a surname or its beginning, or a full name in any order of words, in any script. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
 
 CREATE FUNCTION crm.lookup_caller(phone text, max_rows integer DEFAULT 20,
     OUT contact_id bigint, OUT name text, OUT company text, OUT matched_by text, OUT matched_value text)

@@ -560,7 +560,7 @@ BEGIN
             SELECT w.row_number, w.kind, w.key, w.name_key,
                    CASE WHEN w.kind = 'row' THEN (SELECT i.entity_id FROM crm.import_result i JOIN crm.import_batch b ON b.id = i.batch_id
                                                   JOIN crm.%6$I t ON t.id = i.entity_id AND t.deleted_at IS NULL
-                                                  WHERE i.fingerprint = w.key::uuid AND b.entity = %6$L AND b.status <> 'undone' ORDER BY i.entity_id LIMIT 1)
+                                                  WHERE i.fingerprint = w.key::uuid AND b.entity = %6$L AND NOT i.undone ORDER BY i.entity_id LIMIT 1)
                         ELSE (SELECT k.%7$I FROM crm.%8$I k JOIN crm.%6$I t ON t.id = k.%7$I
                               WHERE k.kind = w.kind AND k.key = w.key AND (w.kind IN ('external', 'tax_id', 'name_birth') OR %9$s = w.name_key)
                               ORDER BY 1 LIMIT 1) END AS known_id
@@ -755,6 +755,7 @@ DECLARE
     bad record;
     first_row bigint;
     last_row bigint;
+    first_audit_id bigint;
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO batch FROM crm.import_batch b WHERE b.id = import_apply.batch_id FOR UPDATE;
@@ -785,8 +786,13 @@ BEGIN
     SET mapping = b.mapping || coalesce(import_apply.mapping, '{}'), options = import_apply.options,
         rows = (SELECT count(*) FROM crm.import_row r WHERE r.batch_id = b.id)
     WHERE b.id = import_apply.batch_id RETURNING * INTO batch;
-    PERFORM crm.import_plan(batch_id);
+    IF NOT EXISTS (SELECT FROM crm.import_plan(batch_id)) THEN
+        RAISE EXCEPTION 'no column of import % is mapped to anything', batch_id
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Its columns are: %s.', array_to_string(batch.columns, ', ')),
+                  HINT = format('Pass mapping => ''{"column": "target"}''; crm.import_targets(%L) lists the targets.', batch.entity);
+    END IF;
     DELETE FROM crm.import_reject r WHERE r.batch_id = import_apply.batch_id;
+    SELECT last_value INTO first_audit_id FROM crm.audit_log_id_seq;
     SELECT min(r.row_number), max(r.row_number) INTO first_row, last_row FROM crm.import_row r WHERE r.batch_id = import_apply.batch_id;
     BEGIN
         WHILE first_row <= last_row LOOP
@@ -806,7 +812,8 @@ BEGIN
             RAISE EXCEPTION 'dry run' USING ERRCODE = 'RM099';
         END IF;
         UPDATE crm.import_batch b
-        SET status = 'applied', applied_at = now(), applied_transaction = pg_current_xact_id(), created = total.created, updated = total.updated, unchanged = total.unchanged,
+        SET status = 'applied', applied_at = now(), applied_transaction = pg_current_xact_id(),
+            applied_audit = int8range(first_audit_id, (SELECT last_value FROM crm.audit_log_id_seq), '(]'), created = total.created, updated = total.updated, unchanged = total.unchanged,
             rejected = total.rejected, values_set_aside = total.values_set_aside
         WHERE b.id = import_apply.batch_id;
     EXCEPTION WHEN SQLSTATE 'RM099' THEN
@@ -879,47 +886,53 @@ DECLARE
     e text;
     id_column text;
     referrer record;
-    taken_back xid8[];
+    first_audit_id bigint;
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO batch FROM crm.import_batch b WHERE b.id = undo_import.batch_id FOR UPDATE;
-    IF NOT FOUND OR batch.status <> 'applied' THEN
-        RAISE EXCEPTION 'import batch % is not applied', batch_id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no import batch %', batch_id
+            USING ERRCODE = 'no_data_found', HINT = 'crm.import_batch lists them.';
+    ELSIF batch.status <> 'applied' THEN
+        RAISE EXCEPTION 'import batch % is not applied but %', batch_id, batch.status
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = CASE WHEN batch.status = 'undone' THEN 'Everything of it has been taken back.' ELSE 'Nothing of it is there yet.' END;
     END IF;
     e := batch.entity;
     id_column := e || '_id';
     DROP TABLE IF EXISTS pg_temp.crm_undo;
     CREATE TEMPORARY TABLE crm_undo ON COMMIT DROP AS
         SELECT r.row_number, r.outcome, r.entity_id, r.before, r.added, r.last_audit_id, r.last_point_id, NULL::text AS reason
-        FROM crm.import_result r WHERE r.batch_id = undo_import.batch_id AND r.outcome IN ('created', 'updated');
+        FROM crm.import_result r WHERE r.batch_id = undo_import.batch_id AND r.outcome IN ('created', 'updated') AND NOT r.undone;
     ANALYZE pg_temp.crm_undo;
 
-    -- What later batches wrote that have been taken back since is no change.
-    SELECT coalesce(array_agg(b.applied_transaction) || array_agg(b.undone_transaction), '{}') INTO taken_back
-    FROM crm.import_batch b WHERE b.status = 'undone' AND b.id > undo_import.batch_id;
-    -- Changed since: a later entry of the audit log, for contacts also one of
+    SELECT last_value INTO first_audit_id FROM crm.audit_log_id_seq;
+    -- Changed since: a later entry of the audit log, but not what imports wrote
+    -- that have been taken back; for contacts also one of
     -- their tags, companies and the like; or a later point.
     UPDATE pg_temp.crm_undo u SET reason = 'changed since by ' || a.actor
     FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.actor
           FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.row_id = x.entity_id AND l.relation = e
-          WHERE l.operation = 'update' AND l.id > x.last_audit_id AND NOT l.transaction_id = ANY (taken_back)
+          WHERE l.operation = 'update' AND l.id > x.last_audit_id AND NOT EXISTS (SELECT FROM crm.import_batch b WHERE (b.status = 'undone' OR b.id = undo_import.batch_id)
+                AND ((b.applied_transaction = l.transaction_id AND l.id <@ b.applied_audit) OR (b.undone_transaction = l.transaction_id AND l.id <@ b.undone_audit)))
           ORDER BY x.entity_id, l.id DESC) a
     WHERE a.entity_id = u.entity_id;
     IF e = 'contact' THEN
         UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, format('%s changed since by %s', a.relation, a.actor))
         FROM (SELECT DISTINCT ON (x.entity_id) x.entity_id, l.relation, l.actor
               FROM pg_temp.crm_undo x JOIN crm.audit_log l ON l.contact_id = x.entity_id
-              WHERE l.relation <> 'contact' AND l.operation <> 'insert' AND l.id > x.last_audit_id AND NOT l.transaction_id = ANY (taken_back)
+              WHERE l.relation <> 'contact' AND l.operation <> 'insert' AND l.id > x.last_audit_id
+                AND NOT EXISTS (SELECT FROM crm.import_batch b WHERE (b.status = 'undone' OR b.id = undo_import.batch_id)
+                    AND ((b.applied_transaction = l.transaction_id AND l.id <@ b.applied_audit) OR (b.undone_transaction = l.transaction_id AND l.id <@ b.undone_audit)))
               ORDER BY x.entity_id, l.id DESC) a
         WHERE a.entity_id = u.entity_id AND u.outcome = 'created';
     END IF;
     EXECUTE format('UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, ''an address or number was added since by '' || p.created_by)
                     FROM crm.%I p WHERE p.%I = u.entity_id AND u.outcome = ''created'' AND p.id > u.last_point_id', e || '_point', id_column);
     -- Known again by a later batch.
-    UPDATE pg_temp.crm_undo u SET reason = coalesce(u.reason, 'known again by a later import')
+    UPDATE pg_temp.crm_undo u SET reason = format('changed by the later import %s: undo that first', r.batch_id)
     FROM crm.import_result r JOIN crm.import_batch b ON b.id = r.batch_id
-    WHERE r.entity_id = u.entity_id AND r.outcome <> 'created' AND r.batch_id > undo_import.batch_id AND b.status = 'applied' AND b.entity = e;
+    WHERE r.entity_id = u.entity_id AND r.outcome = 'updated' AND NOT r.undone AND r.batch_id > undo_import.batch_id AND b.status = 'applied' AND b.entity = e;
     -- Rows of other tables that refer to what was created, whoever's tables they are.
     FOR referrer IN
         SELECT c.conrelid::regclass AS relation, a.attname, c.conrelid::regclass::text AS shown
@@ -951,12 +964,19 @@ BEGIN
         DELETE FROM crm.company_contact p USING pg_temp.crm_undo u
         WHERE u.outcome = 'updated' AND u.reason IS NULL AND p.contact_id = u.entity_id AND u.added -> 'companies' @> to_jsonb(p.company_id);
     END IF;
-    UPDATE crm.import_batch b SET status = 'undone', undone_at = now(), undone_transaction = pg_current_xact_id() WHERE b.id = undo_import.batch_id;
+    UPDATE crm.import_result r SET undone = true FROM pg_temp.crm_undo u
+    WHERE r.batch_id = undo_import.batch_id AND r.row_number = u.row_number AND u.reason IS NULL;
+    -- What is left can be tried again when its reason is gone.
+    UPDATE crm.import_batch b
+    SET status = CASE WHEN EXISTS (SELECT FROM pg_temp.crm_undo u WHERE u.reason IS NOT NULL) THEN 'applied' ELSE 'undone' END,
+        undone_at = now(), undone_transaction = pg_current_xact_id(),
+        undone_audit = int8range(first_audit_id, (SELECT last_value FROM crm.audit_log_id_seq), '(]')
+    WHERE b.id = undo_import.batch_id;
     RETURN QUERY SELECT u.row_number, u.entity_id, u.reason FROM pg_temp.crm_undo u WHERE u.reason IS NOT NULL ORDER BY u.row_number;
     DROP TABLE pg_temp.crm_undo;
 END
 $$;
-COMMENT ON FUNCTION crm.undo_import(bigint) IS 'Takes an applied batch back: what it created is deleted, what it changed gets its values of before, what it added is removed. Contacts and companies that were changed or referred to since are left as they are and returned, with the reason. Companies that were made from a contact''s company column stay. Errors: 55000 the batch is not applied.';
+COMMENT ON FUNCTION crm.undo_import(bigint) IS 'Takes an applied batch back: what it created is deleted, what it changed gets its values of before, what it added is removed. Contacts and companies that were changed or referred to since are left as they are and returned, with the reason; called again, it tries them again. Companies that were made from a contact''s company column stay. Errors: P0002 no such batch; 55000 the batch is not applied, or wholly undone.';
 
 CREATE FUNCTION crm.purge_imports(older_than interval DEFAULT '90 days', as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE plpgsql

@@ -106,7 +106,7 @@ BEGIN
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?', NULL),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|deal|deal_history|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)

@@ -20,7 +20,9 @@ CREATE TABLE crm.import_batch (
     applied_at timestamptz, -- When it was applied.
     undone_at timestamptz, -- When it was undone.
     applied_transaction xid8, -- The transaction that applied it.
-    undone_transaction xid8 -- The transaction that took it back.
+    undone_transaction xid8, -- The transaction that took it back.
+    applied_audit int8range, -- Numbers of the audit entries between which it was applied.
+    undone_audit int8range -- Numbers of the audit entries between which it was taken back.
 );
 COMMENT ON TABLE crm.import_batch IS 'Loads of contacts or companies: rows = created + updated + unchanged + rejected, always.';
 
@@ -43,6 +45,7 @@ CREATE TABLE crm.import_result (
     added jsonb, -- What it added: {"points": [ids], "tags": [...], "companies": [ids], "external_ids": [...]}.
     last_audit_id bigint, -- Number of the last entry of crm.audit_log when it was applied.
     last_point_id bigint, -- Number of the last contact point then.
+    undone boolean NOT NULL DEFAULT false, -- Whether crm.undo_import() has taken it back.
     PRIMARY KEY (batch_id, row_number)
 );
 COMMENT ON TABLE crm.import_result IS 'What became of each row of a batch; crm.undo_import() reads it.';

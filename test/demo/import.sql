@@ -70,7 +70,7 @@ GROUP BY k.entity_id ORDER BY count(*) DESC, count(DISTINCT lower(k.name)) DESC,
 \endif
 
 -- Rows that say the same, but for a number of their own.
-SELECT sum(n) AS twin_rows, count(*) AS twin_groups, sum(n) > 0 AND EXISTS (SELECT FROM crm.import_plan(:batch) WHERE target = 'external_id') AS has_twins
+SELECT sum(n) AS twin_rows, count(*) AS twin_groups, coalesce(sum(n), 0) > 0 AND EXISTS (SELECT FROM crm.import_plan(:batch) WHERE target = 'external_id') AS has_twins
 FROM (SELECT count(*) AS n
       FROM crm.import_row i
       CROSS JOIN LATERAL (SELECT string_agg(lower(regexp_replace(btrim(coalesce(u.value, '')), '\s+', ' ', 'g')), '|' ORDER BY u.n) AS said

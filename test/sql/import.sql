@@ -110,6 +110,20 @@ SELECT crm.import_csv('long.csv', E'name,email,country\nAnna One,one@example.com
 SELECT * FROM crm.import_apply(:long);
 SELECT row_number, value, code, reason FROM crm.import_reject WHERE batch_id = :long;
 
+-- A batch that a later one changed waits for that one; what is left is tried again.
+SELECT crm.import_csv('u1', E'id,name\n1,Uno First\n2,Due First\n', source => 'undo') AS u1 \gset
+SELECT * FROM crm.import_apply(:u1);
+SELECT crm.import_csv('u2', E'id,name\n1,Uno Second\n2,Due First\n', source => 'undo') AS u2 \gset
+SELECT * FROM crm.import_apply(:u2);
+SELECT row_number, regexp_replace(reason, '\d+', 'N') FROM crm.undo_import(:u1);
+SELECT * FROM crm.undo_import(:u2);
+SELECT count(*) FROM crm.undo_import(:u1);
+SELECT count(*) FROM crm.contact WHERE source = 'undo';
+SELECT * FROM crm.undo_import(:u1);
+SELECT crm.undo_import(-1);
+SELECT crm.import_csv('n', E'Kontakt,Notiz\nx,y\n') AS n \gset
+SELECT crm.import_apply(:n);
+
 -- What cannot be staged or applied says why.
 SELECT crm.import_csv('x', '');
 SELECT crm.import_csv('x', E'a,b\n1,2,3\n');
