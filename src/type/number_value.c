@@ -115,6 +115,10 @@ crm_number_parse(const char *text, size_t length,
 	if (decimal && strchr(marks, decimal) != strrchr(marks, decimal))
 		return refuse(check, "NUMBER_SYNTAX", "The value is not a number: it has two decimal marks.");
 
+	/* With a sign and a zero before the point it must fit, and be read again. */
+	if (n + (decimal && marks[0] == decimal) > CRM_NUMBER_BUFFER - 3)
+		return refuse(check, "NUMBER_TOO_LONG", "The number has too many digits.");
+
 	percent = memchr(text, '%', length) != NULL;
 	if (negative || parenthesis)
 		out[used++] = '-';
