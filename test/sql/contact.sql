@@ -1,4 +1,5 @@
 -- Contacts: what a person enters is kept, what is derived from it stands beside it.
+SET datestyle = 'Postgres, MDY'; SET intervalstyle = postgres_verbose;
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 SELECT crm.install() IS NOT NULL AS installed;

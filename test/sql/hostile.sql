@@ -1,4 +1,5 @@
 -- Triggers and readers of statements on tables and texts they were not made for.
+SET datestyle = 'Postgres, MDY'; SET intervalstyle = postgres_verbose;
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 SELECT crm.install() IS NOT NULL AS installed;

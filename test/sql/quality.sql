@@ -1,4 +1,5 @@
 -- Data quality: duplicates, bounces, completeness, sources, archive, identities, needs.
+SET datestyle = 'Postgres, MDY'; SET intervalstyle = postgres_verbose;
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 SELECT crm.install() IS NOT NULL AS installed;
