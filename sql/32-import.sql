@@ -540,9 +540,10 @@ BEGIN
         WITH rejected AS (
             SELECT DISTINCT row_number FROM pg_temp.crm_problem WHERE %1$L OR code IN ('ROW_EMPTY', 'ROW_TOO_LONG', 'COMPANY_NAME_MISSING')
         ), first_point AS (
-            SELECT row_number, min(key) FILTER (WHERE kind = 'email' AND rank = 1) AS email_key, min(key) FILTER (WHERE kind = 'phone' AND rank = 1) AS phone_key
-            FROM (SELECT row_number, kind, key, row_number() OVER (PARTITION BY row_number, kind ORDER BY n) AS rank
-                  FROM pg_temp.crm_point WHERE key IS NOT NULL AND kind <> 'address') ranked
+            -- The key of the first column that has one: by its number in front, without sorting.
+            SELECT row_number, substr(min(chr(256 + n) || key COLLATE "C") FILTER (WHERE kind = 'email'), 2) COLLATE "C" AS email_key,
+                   substr(min(chr(256 + n) || key COLLATE "C") FILTER (WHERE kind = 'phone'), 2) COLLATE "C" AS phone_key
+            FROM pg_temp.crm_point WHERE key IS NOT NULL AND kind <> 'address'
             GROUP BY row_number
         ), known AS (
             SELECT c.row_number, %2$s AS name_key, c.external_id, p.email_key, p.phone_key, %3$s AS other_kind, %4$s AS other_key
@@ -671,8 +672,13 @@ BEGIN
 
     IF external_field IS NOT NULL THEN
         EXECUTE format('INSERT INTO crm.%I (%I, system, external_id)
-            SELECT DISTINCT m.id, %L, c.external_id FROM pg_temp.crm_match m JOIN pg_temp.crm_chunk c USING (row_number)
-            WHERE c.external_id IS NOT NULL ON CONFLICT DO NOTHING', ref_table, id_column, batch.source);
+            SELECT m.id, %L, c.external_id FROM pg_temp.crm_match m JOIN pg_temp.crm_chunk c USING (row_number)
+            WHERE m.is_new AND c.external_id IS NOT NULL ORDER BY m.id', ref_table, id_column, batch.source);
+        IF max_rank > 0 THEN
+            EXECUTE format('INSERT INTO crm.%I (%I, system, external_id)
+                SELECT DISTINCT m.id, %L, c.external_id FROM pg_temp.crm_match m JOIN pg_temp.crm_chunk c USING (row_number)
+                WHERE NOT m.is_new AND c.external_id IS NOT NULL ON CONFLICT DO NOTHING', ref_table, id_column, batch.source);
+        END IF;
     END IF;
     IF tag_sql <> '' AND e = 'contact' THEN
         EXECUTE format('WITH written AS (

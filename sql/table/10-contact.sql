@@ -74,6 +74,7 @@ COMMENT ON TABLE crm.contact IS 'Persons. What a person entered is kept as enter
 CREATE INDEX contact_name_key ON crm.contact (name_key) WHERE deleted_at IS NULL;
 CREATE INDEX contact_owner ON crm.contact (owner_id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX contact_attrs ON crm.contact USING gin (attrs jsonb_path_ops) WHERE attrs <> '{}'::jsonb;
+CREATE INDEX contact_gone ON crm.contact (id) WHERE deleted_at IS NOT NULL OR merged_into IS NOT NULL;
 CREATE INDEX contact_archived ON crm.contact (archived_at) WHERE archived_at IS NOT NULL;
 
 CREATE TABLE crm.company_contact (

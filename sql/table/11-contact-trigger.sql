@@ -52,37 +52,36 @@ BEGIN
     -- Sorted, because an index takes sorted keys several times faster.
     CASE TG_TABLE_NAME
     WHEN 'contact' THEN
+        -- A contact that is new has no keys yet.
         INSERT INTO crm.contact_key (kind, key, contact_id)
         SELECT 'name_birth', n.name_key || '|' || to_char(n.birth_date, 'YYYYMMDD'), n.id
         FROM new_rows n
         WHERE n.name_key <> '' AND n.birth_date IS NOT NULL AND n.deleted_at IS NULL AND n.merged_into IS NULL
-        ORDER BY 1, 2
-        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+        ORDER BY 1, 2;
         INSERT INTO crm.contact_key (kind, key, contact_id)
         SELECT 'tax_id', crm.tax_key(n.tax_id), n.id
         FROM new_rows n
         WHERE n.tax_id IS NOT NULL AND crm.tax_key(n.tax_id) IS NOT NULL AND n.deleted_at IS NULL AND n.merged_into IS NULL
-        ORDER BY 1, 2
-        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+        ORDER BY 1, 2;
     WHEN 'contact_point' THEN
         INSERT INTO crm.contact_key (kind, key, contact_id)
         SELECT n.kind, n.match_key, n.contact_id
-        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
-        WHERE n.match_key IS NOT NULL AND c.deleted_at IS NULL AND c.merged_into IS NULL
+        FROM new_rows n
+        WHERE n.match_key IS NOT NULL AND NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = n.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL))
         ORDER BY 1, 2
         ON CONFLICT (kind, key, contact_id) DO NOTHING;
     WHEN 'contact_identity' THEN
         INSERT INTO crm.contact_key (kind, key, contact_id)
         SELECT 'identity', n.provider || ':' || n.external_id, n.contact_id
-        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
-        WHERE c.deleted_at IS NULL AND c.merged_into IS NULL
+        FROM new_rows n
+        WHERE NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = n.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL))
         ORDER BY 1, 2
         ON CONFLICT (kind, key, contact_id) DO NOTHING;
     WHEN 'external_ref' THEN
         INSERT INTO crm.contact_key (kind, key, contact_id)
         SELECT 'external', n.system || ':' || n.external_id, n.contact_id
-        FROM new_rows n JOIN crm.contact c ON c.id = n.contact_id
-        WHERE c.deleted_at IS NULL AND c.merged_into IS NULL
+        FROM new_rows n
+        WHERE NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = n.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL))
         ORDER BY 1, 2
         ON CONFLICT (kind, key, contact_id) DO NOTHING;
     END CASE;

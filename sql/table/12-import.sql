@@ -36,7 +36,7 @@ CREATE TABLE crm.import_row (
 COMMENT ON TABLE crm.import_row IS 'The rows of a batch as they came. crm.purge_imports() removes those of old batches.';
 
 CREATE TABLE crm.import_result (
-    batch_id bigint NOT NULL REFERENCES crm.import_batch (id) ON DELETE CASCADE, -- The batch.
+    batch_id bigint NOT NULL, -- The batch.
     row_number bigint NOT NULL, -- Number of the row.
     outcome text NOT NULL CHECK (outcome IN ('created', 'updated', 'unchanged', 'rejected')), -- created, updated, unchanged or rejected.
     entity_id bigint, -- The contact or company it became; null when rejected.
