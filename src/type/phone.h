@@ -101,6 +101,13 @@ typedef struct CrmPhoneInfo
 /* ---- reading (phone_parse.c) ---- */
 
 /*
+ * What crm_phone_parse() accepts, when it is digits with something between and
+ * nothing is to be said of it; false is no verdict.
+ */
+extern bool crm_phone_read_simple(const char *s, size_t length, const char *region,
+								  CrmPhone *phone);
+
+/*
  * Reads what a person wrote.  region, two upper-case letters or NULL, is where
  * a number without country code would be dialled.  False when refused; check
  * tells why, and also when and why an accepted value is fixed or odd.

@@ -110,6 +110,7 @@ crm_phone_in(PG_FUNCTION_ARGS)
 	CrmCheck	check;
 
 	if (!crm_phone_read_canonical(s, length, &phone) &&
+		!crm_phone_read_simple(s, length, default_region(), &phone) &&
 		!parse(s, length, default_region(), &phone, &check))
 	{
 		crm_report_bad(crm_escontext(fcinfo), "crm.phone", s, length, &check);
@@ -189,7 +190,8 @@ crm_phone_make(PG_FUNCTION_ARGS)
 	CrmCheck	check;
 
 	crm_phone_region_argument(fcinfo, 1, region);
-	if (!parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone, &check))
+	if (!crm_phone_read_simple(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone) &&
+		!parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone, &check))
 		crm_report_bad(NULL, "crm.phone", VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), &check);
 	PG_RETURN_DATUM(crm_phone_datum(&phone));
 }
@@ -201,7 +203,8 @@ try(FunctionCallInfo fcinfo, const char *region)
 	CrmPhone	phone;
 	CrmCheck	check;
 
-	if (!parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone, &check))
+	if (!crm_phone_read_simple(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone) &&
+		!parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), region, &phone, &check))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(crm_phone_datum(&phone));
 }

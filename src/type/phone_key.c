@@ -18,15 +18,36 @@ static const uint64_t below[CRM_PHONE_DIGITS + 1] = {
 	UINT64_C(1)
 };
 
+/* What a number of i digits is multiplied by to be followed by 15 - i zeros, and
+ * one more: power[15 - i]. */
+static const uint64_t power[CRM_PHONE_DIGITS + 1] = {
+	UINT64_C(10), UINT64_C(100), UINT64_C(1000), UINT64_C(10000), UINT64_C(100000),
+	UINT64_C(1000000), UINT64_C(10000000), UINT64_C(100000000), UINT64_C(1000000000),
+	UINT64_C(10000000000), UINT64_C(100000000000), UINT64_C(1000000000000),
+	UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
+	UINT64_C(10000000000000000)
+};
+
 /* Position of the digits in the order of a dictionary; see phone.h. */
 uint64_t
 crm_phone_rank(const char *digits, int length)
 {
-	uint64_t	rank = 0;
+	/*
+	 * Each digit counts itself and, below[i + 1] times its value, what smaller
+	 * ones begin.  Below is a row of ones, a ninth of a power of ten less one,
+	 * so the sum is a ninth of the number that the digits are, less their sum.
+	 */
+	uint64_t	number = 0;
+	unsigned	sum = 0;
 
 	for (int i = 0; i < length; i++)
-		rank += 1 + (uint64_t) (digits[i] - '0') * below[i + 1];
-	return rank;
+	{
+		unsigned	digit = (unsigned) (digits[i] - '0');
+
+		number = number * 10 + digit;
+		sum += digit;
+	}
+	return (uint64_t) length + (number * power[CRM_PHONE_DIGITS - length] - sum) / 9;
 }
 
 /* The digits of a rank, with an end; returns their number. */

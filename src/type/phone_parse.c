@@ -28,8 +28,9 @@ typedef struct PlanReading
 {
 	const PhoneCountry *country;
 	const PhoneRegion *region;	/* whose prefixes and lengths were used */
+	const char *national;		/* within the digits, or in one of the rooms */
 	int			length;
-	char		national[NATIONAL_ROOM];
+	char		room[2][NATIONAL_ROOM];
 	bool		retried;		/* an international prefix after the plus */
 
 	/*
@@ -59,12 +60,13 @@ looks_right(const PhoneRegion *region, const char *digits, int length)
 }
 
 /*
- * Takes the national prefix off.  False when there is none or when the number
- * would no longer look like one.
+ * Takes the national prefix off: *stripped is the rest of the digits, or in room
+ * when the rules put others in place of the prefix.  False when there is none or
+ * when the number would no longer look like one.
  */
 static bool
-strip_prefix(const PhoneRegion *region, const char *digits, int length,
-			 char *stripped, int *stripped_length, int *taken)
+strip_prefix(const PhoneRegion *region, const char *digits, int length, char *room,
+			 const char **stripped, int *stripped_length, int *taken)
 {
 	int			group[4];
 	int			match;
@@ -91,24 +93,25 @@ strip_prefix(const PhoneRegion *region, const char *digits, int length,
 
 				if (group[g] >= 0)
 				{
-					memcpy(stripped + used, digits + group[g], group[g + 1] - group[g]);
+					memcpy(room + used, digits + group[g], group[g + 1] - group[g]);
 					used += group[g + 1] - group[g];
 				}
 			}
 			else
-				stripped[used++] = *t;
+				room[used++] = *t;
 		}
-		memcpy(stripped + used, digits + match, length - match);
+		memcpy(room + used, digits + match, length - match);
+		*stripped = room;
 		*stripped_length = used + length - match;
 	}
 	else
 	{
-		memcpy(stripped, digits + match, length - match);
+		*stripped = digits + match;
 		*stripped_length = length - match;
 		*taken = match;
 	}
 	return !looks_right(region, digits, length) ||
-		looks_right(region, stripped, *stripped_length);
+		looks_right(region, *stripped, *stripped_length);
 }
 
 /* Reads the country code after a plus or an international prefix. */
@@ -123,7 +126,7 @@ take_country_code(const char *digits, int length, PlanReading *plan)
 	if (plan->country == NULL)
 		return "PHONE_COUNTRY_CODE";
 	plan->length = length - code_length;
-	memcpy(plan->national, digits + code_length, plan->length);
+	plan->national = digits + code_length;
 	return NULL;
 }
 
@@ -137,8 +140,7 @@ find_country_code(const char *digits, int length, const PhoneRegion *home, PlanR
 	int			group[4];
 	int			match = crm_phone_run(home->idd, digits, length, group);
 	const PhoneCountry *country = crm_phone_country_of(home);
-	char		code[4];
-	int			code_length = 0;
+	int			code_length;
 
 	/* No country code begins with 0, so a prefix before 0 is none. */
 	if (match >= 0 && !(match < length && digits[match] == '0'))
@@ -146,24 +148,20 @@ find_country_code(const char *digits, int length, const PhoneRegion *home, PlanR
 
 	plan->country = NULL;
 	plan->length = length;
-	memcpy(plan->national, digits, length);
+	plan->national = digits;
 
-	for (int n = country->code; n > 0; n /= 10)
-		code_length++;
-	for (int n = country->code, i = code_length; n > 0; n /= 10)
-		code[--i] = (char) ('0' + n % 10);
-	if (length >= code_length && memcmp(digits, code, code_length) == 0)
+	if (crm_phone_country(digits, length, &code_length) == country)
 	{
-		char		rest[NATIONAL_ROOM];
+		const char *rest;
 		int			rest_length;
 		int			taken;
 		bool		right;
 
-		if (!strip_prefix(home, digits + code_length, length - code_length, rest,
-						  &rest_length, &taken))
+		if (!strip_prefix(home, digits + code_length, length - code_length, plan->room[0],
+						  &rest, &rest_length, &taken))
 		{
 			rest_length = length - code_length;
-			memcpy(rest, digits + code_length, rest_length);
+			rest = digits + code_length;
 		}
 		right = looks_right(home, digits, length);
 		if ((!right && looks_right(home, rest, rest_length)) ||
@@ -171,7 +169,7 @@ find_country_code(const char *digits, int length, const PhoneRegion *home, PlanR
 		{
 			plan->country = country;
 			plan->length = rest_length;
-			memcpy(plan->national, rest, rest_length);
+			plan->national = rest;
 		}
 		else if (crm_phone_length(home, rest_length) != PHONE_LENGTH_POSSIBLE)
 		{
@@ -191,7 +189,7 @@ static const char *
 plan_read(const char *digits, int length, bool plus, const PhoneRegion *home, PlanReading *plan)
 {
 	const char *error;
-	char		stripped[NATIONAL_ROOM];
+	const char *stripped;
 	int			stripped_length;
 	int			taken;
 
@@ -232,13 +230,14 @@ plan_read(const char *digits, int length, bool plus, const PhoneRegion *home, Pl
 	if (plan->length < 2)
 		return "PHONE_TOO_SHORT";
 
-	if (strip_prefix(plan->region, plan->national, plan->length, stripped, &stripped_length, &taken))
+	if (strip_prefix(plan->region, plan->national, plan->length, plan->room[1],
+					 &stripped, &stripped_length, &taken))
 	{
 		PhoneLength fit = crm_phone_length(plan->region, stripped_length);
 
 		if (fit == PHONE_LENGTH_POSSIBLE || fit == PHONE_LENGTH_LONG)
 		{
-			memcpy(plan->national, stripped, stripped_length);
+			plan->national = stripped;
 			plan->length = stripped_length;
 			plan->head = 0;
 			taken = 0;
@@ -762,6 +761,18 @@ explain_rest(const char *s, size_t length, const char *region, const PhoneRegion
 }
 
 bool
+crm_phone_read_simple(const char *s, size_t length, const char *region, CrmPhone *phone)
+{
+	PhoneScan	scan;
+	Judgement	judgement;
+	size_t		start;
+
+	return !crm_phone_read_canonical(s, length, phone) &&
+		crm_phone_scan_simple(s, length, &start, &scan) &&
+		judge(&scan, crm_phone_region(region), phone, &judgement);
+}
+
+bool
 crm_phone_parse(const char *s, size_t length, const char *region, CrmPhone *phone, CrmCheck *check)
 {
 	const PhoneRegion *home = crm_phone_region(region);
@@ -769,7 +780,7 @@ crm_phone_parse(const char *s, size_t length, const char *region, CrmPhone *phon
 	Judgement	judgement;
 	size_t		start;
 	size_t		trouble;
-	bool		label;
+	bool		label = false;
 	bool		scanned;
 
 	crm_check_init(check);
@@ -783,15 +794,23 @@ crm_phone_parse(const char *s, size_t length, const char *region, CrmPhone *phon
 		return false;
 	}
 
-	start = crm_phone_skip_lead(s, length, 0, &label);
-	if (start >= length)
+	if (crm_phone_scan_simple(s, length, &start, &scan))
 	{
-		crm_check_set(check, CRM_CHECK_BAD, "PHONE_EMPTY", -1, "There is nothing to read.");
-		crm_check_hint(check, "Leave the field empty (NULL) when there is no number.");
-		return false;
+		scanned = true;
+		trouble = length;
 	}
-	scanned = crm_phone_scan(s, length, start, 0, &scan);
-	trouble = scanned ? crm_phone_skip_tail(s, length, scan.end) : start;
+	else
+	{
+		start = crm_phone_skip_lead(s, length, 0, &label);
+		if (start >= length)
+		{
+			crm_check_set(check, CRM_CHECK_BAD, "PHONE_EMPTY", -1, "There is nothing to read.");
+			crm_check_hint(check, "Leave the field empty (NULL) when there is no number.");
+			return false;
+		}
+		scanned = crm_phone_scan(s, length, start, 0, &scan);
+		trouble = scanned ? crm_phone_skip_tail(s, length, scan.end) : start;
+	}
 
 	if (trouble < length)
 	{

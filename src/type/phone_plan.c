@@ -12,6 +12,13 @@
 
 #include "type/phone_table.inc"
 
+/*
+ * Of each state: the spread of its digits over its successors, where these are,
+ * its verdict; how many digits may be anything from here on, and the state
+ * behind them.
+ */
+#define STATE_WORDS 5
+
 const PhoneCountry *
 crm_phone_country(const char *digits, int length, int *code_length)
 {
@@ -84,10 +91,26 @@ crm_phone_region_exists(const char *region, size_t length)
 const PhoneVerdict *
 crm_phone_walk(const PhoneCountry *country, const char *national, int length)
 {
-	const uint16_t *state = &phone_state[country->root * 3];
+	const uint16_t *state = &phone_state[country->root * STATE_WORDS];
 
-	for (int i = 0; i < length; i++)
-		state = &phone_state[phone_target[state[1] + phone_spread[state[0] + (national[i] - '0')]] * 3];
+	for (int i = 0; i < length;)
+	{
+		int			next;
+
+		if (state[3] == 0)
+			next = phone_target[state[1] + phone_spread[state[0] + (national[i++] - '0')]];
+		else if (state[3] <= length - i)
+		{
+			i += state[3];
+			next = state[4];
+		}
+		else
+		{
+			next = phone_target[state[1]];
+			i++;
+		}
+		state = &phone_state[next * STATE_WORDS];
+	}
 	return &phone_verdict[state[2]];
 }
 
@@ -238,6 +261,14 @@ crm_phone_placeholder(const CrmPhone *phone)
 	bool		up = true;
 	bool		down = true;
 
+	/* Nearly all others are told by their last three digits. */
+	if (n >= 7 && (s[n - 1] != s[n - 2] || s[n - 2] != s[n - 3]))
+	{
+		int			step = (s[n - 1] - s[n - 2] + 10) % 10;
+
+		if ((step != 1 && step != 9) || (s[n - 2] - s[n - 3] + 10) % 10 != step)
+			return false;
+	}
 	if (crm_phone_country(s, n, &code_length) != NULL)
 	{
 		s += code_length;
@@ -245,9 +276,9 @@ crm_phone_placeholder(const CrmPhone *phone)
 	}
 	if (n < 4)
 		return false;
-	for (int i = n > 7 ? n - 6 : 1; i < n; i++)
-		same = same && s[i] == s[i - 1];
-	for (int i = 1; i < n; i++)
+	for (int i = n > 7 ? n - 6 : 1; i < n && same; i++)
+		same = s[i] == s[i - 1];
+	for (int i = 1; i < n && (up || down); i++)
 	{
 		up = up && (s[i] - s[i - 1] + 10) % 10 == 1;
 		down = down && (s[i - 1] - s[i] + 10) % 10 == 1;

@@ -75,21 +75,21 @@ static const uint8_t ascii_kind[128] = {
 #undef D
 #undef L
 
-/* The character at an offset before the end. */
-PhoneChar
-crm_phone_char(const char *s, size_t length, size_t at)
+/* What may stand between the digits: PHONE_SPACE to PHONE_CLOSE of the above. */
+static const bool between[256] = {
+	['\t'] = true, [' '] = true, ['('] = true, [')'] = true, ['-'] = true, ['.'] = true,
+	['/'] = true, ['['] = true, [']'] = true
+};
+
+/* A character beyond ASCII. */
+static PhoneChar
+wide_char(const char *s, size_t length, size_t at)
 {
 	static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *p = (const unsigned char *) s + at;
 	PhoneChar	c = {p[0], 1, PHONE_BROKEN, 0};
 	unsigned	need;
 
-	if (p[0] < 0x80)
-	{
-		c.kind = ascii_kind[p[0]];
-		c.digit = (uint8_t) (p[0] & 0x0F);
-		return c;
-	}
 	need = p[0] >= 0xF0 && p[0] < 0xF8 ? 4 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3 :
 		p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : 0;
 	if (need == 0 || length - at < need)
@@ -107,6 +107,23 @@ crm_phone_char(const char *s, size_t length, size_t at)
 	c.bytes = (uint8_t) need;
 	c.kind = classify_wide(c.code, &c.digit);
 	return c;
+}
+
+static inline PhoneChar
+next_char(const char *s, size_t length, size_t at)
+{
+	unsigned char byte = (unsigned char) s[at];
+
+	if (byte < 0x80)
+		return (PhoneChar) {byte, 1, ascii_kind[byte], (uint8_t) (byte & 0x0F)};
+	return wide_char(s, length, at);
+}
+
+/* The character at an offset before the end. */
+PhoneChar
+crm_phone_char(const char *s, size_t length, size_t at)
+{
+	return next_char(s, length, at);
 }
 
 /* Lower case of the letters that labels are made of. */
@@ -133,12 +150,12 @@ match_word(const char *s, size_t length, size_t at, const char *word, size_t *en
 
 	while (w < word_length)
 	{
-		PhoneChar	expected = crm_phone_char(word, word_length, w);
+		PhoneChar	expected = next_char(word, word_length, w);
 		PhoneChar	c;
 
 		if (at >= length)
 			return false;
-		c = crm_phone_char(s, length, at);
+		c = next_char(s, length, at);
 		if (c.kind == PHONE_BROKEN || fold(c.code) != expected.code)
 			return false;
 		w += expected.bytes;
@@ -160,8 +177,10 @@ crm_phone_skip_lead(const char *s, size_t length, size_t at, bool *label)
 	*label = false;
 	while (at < length)
 	{
-		PhoneChar	c = crm_phone_char(s, length, at);
+		PhoneChar	c = next_char(s, length, at);
 
+		if (c.kind == PHONE_DIGIT || c.kind == PHONE_PLUS)
+			break;
 		if (c.kind == PHONE_SPACE || c.kind == PHONE_INVISIBLE ||
 			c.kind == PHONE_OPEN || c.code == '\n' || c.code == '\r' ||
 			c.code == ',' || c.code == ';' || c.code == '"' || c.code == '\'' ||
@@ -178,7 +197,7 @@ crm_phone_skip_lead(const char *s, size_t length, size_t at, bool *label)
 
 			for (i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
 				if (match_word(s, length, at, labels[i], &end) &&
-					(end >= length || crm_phone_char(s, length, end).kind != PHONE_LETTER))
+					(end >= length || next_char(s, length, end).kind != PHONE_LETTER))
 					break;
 			if (i < sizeof(labels) / sizeof(labels[0]))
 			{
@@ -197,7 +216,7 @@ crm_phone_skip_tail(const char *s, size_t length, size_t from)
 {
 	while (from < length)
 	{
-		PhoneChar	c = crm_phone_char(s, length, from);
+		PhoneChar	c = next_char(s, length, from);
 
 		if (c.kind != PHONE_SPACE && c.kind != PHONE_INVISIBLE &&
 			c.kind != PHONE_SEPARATOR && c.kind != PHONE_OPEN && c.kind != PHONE_CLOSE &&
@@ -242,7 +261,7 @@ read_extension_digits(const char *s, size_t length, size_t *at, char *ext)
 
 	while (*at < length)
 	{
-		PhoneChar	c = crm_phone_char(s, length, *at);
+		PhoneChar	c = next_char(s, length, *at);
 
 		if (c.kind != PHONE_DIGIT)
 			break;
@@ -267,7 +286,7 @@ scan_extension(const char *s, size_t length, PhoneScan *scan)
 
 	while (at < length)
 	{
-		c = crm_phone_char(s, length, at);
+		c = next_char(s, length, at);
 		if (c.code == ',')
 			commas++;
 		else if (c.code == ';')
@@ -301,7 +320,7 @@ scan_extension(const char *s, size_t length, PhoneScan *scan)
 			at++;
 		while (at < length)
 		{
-			c = crm_phone_char(s, length, at);
+			c = next_char(s, length, at);
 			if (c.kind != PHONE_SPACE && c.code != ',' && c.code != '-')
 				break;
 			at += c.bytes;
@@ -348,82 +367,130 @@ scan_american_extension(const char *s, size_t length, PhoneScan *scan)
 	scan->end = at + 1;
 }
 
+/*
+ * Nearly all numbers are ASCII digits with something between them and nothing
+ * else: these are read without asking what each character is.
+ */
+bool
+crm_phone_scan_simple(const char *s, size_t length, size_t *start, PhoneScan *scan)
+{
+	size_t		at = 0;
+	int			count = 0;
+	uint64_t	digits = 0;		/* bit i: a digit i characters behind the plus */
+	uint64_t	bit = 1;
+
+	while (at < length && (s[at] == ' ' || s[at] == '(' || s[at] == '['))
+		at++;
+	*start = at;
+	scan->plus = at < length && s[at] == '+';
+	at += scan->plus;
+	if (length - at > PHONE_SCAN_DIGITS)
+		return false;
+	for (; at < length; at++, bit <<= 1)
+	{
+		unsigned char byte = (unsigned char) s[at];
+
+		if ((unsigned) (byte - '0') < 10)
+		{
+			scan->digits[count++] = (char) byte;
+			digits |= bit;
+		}
+		else if (!between[byte])
+			return false;
+	}
+	if (count == 0)
+		return false;
+	scan->count = count;
+	scan->groups = 0;
+	scan->first_group = 0;
+	for (uint64_t starts = digits & ~(digits << 1); starts != 0; starts &= starts - 1)
+		scan->groups++;
+	while ((digits & 1) == 0)
+		digits >>= 1;
+	for (; (digits & 1) != 0; digits >>= 1)
+		scan->first_group++;
+	scan->ext_too_long = false;
+	scan->ext_count = 0;
+	return true;
+}
+
 bool
 crm_phone_scan(const char *s, size_t length, size_t at, size_t end_limit, PhoneScan *scan)
 {
+	bool		plus = false;
 	bool		gap = false;
+	int			count = 0;
+	int			groups = 0;
+	size_t		number_end = at;
 
-	scan->plus = false;
-	scan->plain = true;
 	scan->ext_too_long = false;
-	scan->count = 0;
 	scan->first_group = 0;
-	scan->groups = 0;
 	scan->ext_count = 0;
-	scan->number_end = at;
 	if (end_limit == 0)
 		end_limit = length;
 
 	while (at < end_limit)
 	{
-		PhoneChar	c;
+		unsigned	kind;
+		unsigned	bytes = 1;
+		unsigned	digit = (unsigned char) s[at];
 
-		/* Nearly everything is ASCII. */
-		if ((unsigned char) s[at] < 0x80)
+		if (digit < 0x80)
 		{
-			c.kind = ascii_kind[(unsigned char) s[at]];
-			c.bytes = 1;
-			c.digit = (uint8_t) (s[at] & 0x0F);
+			kind = ascii_kind[digit];
+			digit &= 0x0F;
 		}
 		else
-			c = crm_phone_char(s, length, at);
-
-		if (c.kind == PHONE_DIGIT)
 		{
-			if (c.bytes > 1)
-				scan->plain = false;
-			if (gap && scan->count > 0)
+			PhoneChar	c = wide_char(s, length, at);
+
+			kind = c.kind;
+			bytes = c.bytes;
+			digit = c.digit;
+		}
+		if (kind == PHONE_DIGIT)
+		{
+			if (gap && count > 0)
 			{
-				if (scan->groups == 0)
-					scan->first_group = scan->count;
-				if (scan->groups < PHONE_SCAN_GROUPS)
-					scan->group_end[scan->groups++] = scan->number_end;
+				if (groups == 0)
+					scan->first_group = count;
+				if (groups < PHONE_SCAN_GROUPS)
+					scan->group_end[groups++] = number_end;
 			}
 			gap = false;
-			if (scan->count < PHONE_SCAN_DIGITS)
-				scan->digits[scan->count] = (char) ('0' + c.digit);
-			scan->count++;
-			scan->number_end = at + c.bytes;
+			if (count < PHONE_SCAN_DIGITS)
+				scan->digits[count] = (char) ('0' + digit);
+			count++;
+			number_end = at + bytes;
 		}
-		else if (c.kind == PHONE_PLUS)
+		else if (kind == PHONE_PLUS)
 		{
-			if (scan->count > 0 || (scan->plus && gap))
+			if (count > 0 || (plus && gap))
 				break;
-			if (scan->plus || c.bytes > 1)
-				scan->plain = false;
-			scan->plus = true;
+			plus = true;
 		}
-		else if (c.kind == PHONE_SPACE || c.kind == PHONE_SEPARATOR ||
-				 c.kind == PHONE_OPEN || c.kind == PHONE_CLOSE)
+		else if (kind == PHONE_SPACE || kind == PHONE_SEPARATOR ||
+				 kind == PHONE_OPEN || kind == PHONE_CLOSE)
 			gap = true;
-		else if (c.kind != PHONE_INVISIBLE)
+		else if (kind != PHONE_INVISIBLE)
 			break;
-		at += c.bytes;
+		at += bytes;
 	}
-	if (scan->count == 0)
+	scan->plus = plus;
+	scan->count = count;
+	if (groups == 0)
+		scan->first_group = count;
+	if (groups < PHONE_SCAN_GROUPS)
+		scan->group_end[groups++] = number_end;
+	scan->groups = groups;
+	scan->number_end = scan->end = number_end;
+	if (count == 0)
 		return false;
-	if (scan->groups > 0)
-		scan->plain = false;
-	else
-		scan->first_group = scan->count;
-	if (scan->groups < PHONE_SCAN_GROUPS)
-		scan->group_end[scan->groups++] = scan->number_end;
-	scan->end = scan->number_end;
 
-	if (scan->number_end < length && scan->count >= 3)
+	if (number_end < length && count >= 3)
 	{
 		scan_extension(s, length, scan);
-		if (scan->ext_count == 0 && s[scan->number_end] == '#')
+		if (scan->ext_count == 0 && s[number_end] == '#')
 			scan_american_extension(s, length, scan);
 	}
 	return true;

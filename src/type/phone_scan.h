@@ -37,7 +37,6 @@ typedef struct PhoneChar
 typedef struct PhoneScan
 {
 	bool		plus;
-	bool		plain;			/* every digit an ASCII one, nothing between */
 	bool		ext_too_long;
 	int			count;			/* digits; those after the 32nd are not kept */
 	int			first_group;	/* digits before the first separator */
@@ -57,6 +56,13 @@ extern size_t crm_phone_skip_lead(const char *s, size_t length, size_t at, bool 
 
 /* Where trailing space and punctuation begin. */
 extern size_t crm_phone_skip_tail(const char *s, size_t length, size_t from);
+
+/*
+ * The same as skipping the lead and crm_phone_scan() for a text that is one
+ * number and nothing else, without the ends of the groups.  False when the text
+ * is not so simple.
+ */
+extern bool crm_phone_scan_simple(const char *s, size_t length, size_t *start, PhoneScan *scan);
 
 /*
  * Scans the number that begins at an offset, with its extension.  End_limit, if

@@ -72,6 +72,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size > 0 ? size : 1);
 	memcpy(text, data + 1, size);
 
+	/* What is read without asking twice is what parsing gives. */
+	if (crm_phone_read_simple(text, size, region, &again))
+	{
+		assert(crm_phone_parse(text, size, region, &phone, &check));
+		assert(crm_phone_compare(&phone, &again) == 0);
+	}
+
 	if (crm_phone_parse(text, size, region, &phone, &check))
 	{
 		char		canonical[CRM_PHONE_TEXT];

@@ -686,11 +686,36 @@ main(int argc, char **argv)
 	print_numbers("static const uint8_t phone_spread[]", spread_list);
 	if (targets.size() > 65535 || spread_list.size() > 65535)
 		fail("more successors than 16 bits can number");
+
+	/*
+	 * Most numbers end in digits of which none decides anything: a state that
+	 * any digit leads out of the same way also has the length of that stretch
+	 * and the last state of it from which a number may still come.
+	 */
+	std::vector<int> only(representative.size(), -1);
+	std::vector<bool> dead(representative.size(), false);
 	std::vector<int> state_words;
 
 	for (size_t i = 0; i < representative.size(); i++)
-		state_words.insert(state_words.end(), {state_spread[i] * 10, state_base[i], state_verdict[i]});
-	print_numbers("/* of each state: its spread, its successors, its verdict */\nstatic const uint16_t phone_state[]", state_words);
+	{
+		bool		any = true;
+
+		for (int digit = 1; digit < 10; digit++)
+			any = any && spread_list[state_spread[i] * 10 + digit] == spread_list[state_spread[i] * 10];
+		if (any && targets[state_base[i]] != (int) i)
+			only[i] = targets[state_base[i]];
+		dead[i] = any && targets[state_base[i]] == (int) i;
+	}
+	for (size_t i = 0; i < representative.size(); i++)
+	{
+		int			stretch = 0;
+		int			behind = (int) i;
+
+		for (; only[behind] >= 0 && !dead[only[behind]] && stretch < 32; stretch++)
+			behind = only[behind];
+		state_words.insert(state_words.end(), {state_spread[i] * 10, state_base[i], state_verdict[i], stretch, behind});
+	}
+	print_numbers("/* of each state: its spread, its successors, its verdict, its stretch, the state behind */\nstatic const uint16_t phone_state[]", state_words);
 	print_numbers("static const uint16_t phone_target[]", targets);
 
 	printf("static const PhoneVerdict phone_verdict[] = {\n");
@@ -763,6 +788,6 @@ main(int argc, char **argv)
 
 	fprintf(stderr, "%zu country codes, %zu regions, %zu states (%zu before), %zu verdicts, %zu formats, %zu program words, about %zu bytes\n",
 			plans.size(), region_lines.size(), representative.size(), states.size(), verdicts.size(), formats.size(), program.size(),
-			representative.size() * 6 + targets.size() * 2 + spread_list.size() + verdicts.size() * 16 + program.size() * 2 + region_lines.size() * 56 + 1676);
+			representative.size() * 10 + targets.size() * 2 + spread_list.size() + verdicts.size() * 16 + program.size() * 2 + region_lines.size() * 56 + 1676);
 	return 0;
 }
