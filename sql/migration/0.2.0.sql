@@ -1,0 +1,1 @@
+-- Nothing of 0.1.0 needs to be changed before the tables of 0.2.0 are made.
