@@ -23,7 +23,10 @@ next_random(void)
 	return mix(random_state += UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* 0 … n - 1 */
+/*
+ * 0 … n - 1. Two calls in one expression are always separated by a sequence
+ * point, since the order of evaluation is the compiler's choice.
+ */
 static int
 below(int n)
 {
@@ -35,6 +38,15 @@ static int
 happens(int in_thousand)
 {
 	return below(1000) < in_thousand;
+}
+
+/* 0 … n - 1, the lower the likelier */
+static int
+low_below(int n)
+{
+	int			limit = below(n) + 1;
+
+	return below(limit);
 }
 
 #endif
