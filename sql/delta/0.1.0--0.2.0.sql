@@ -1,5 +1,6 @@
 -- From 0.1.0 to 0.2.0: match models, duplicates at the door, merges that can be undone.
 -- Code only; crm.upgrade() makes the tables.
+-- @whole sql/17-compare.sql
 -- @functions sql/33-quality.sql
 -- @functions sql/39-status.sql
 -- @schema_source

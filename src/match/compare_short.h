@@ -22,10 +22,21 @@ crm_jaro_value(int matched, int moved, int a_length, int b_length)
 	return (m / a_length + m / b_length + (m - moved / 2) / m) / 3;
 }
 
+/*
+ * The product is rounded before it is added.  Where the processor could do
+ * both at once, compilers would, and the last bit would be another.
+ */
 CRM_INLINE double
 crm_winkler_value(double jaro, int prefix)
 {
-	return jaro > 0.7 ? jaro + prefix * 0.1 * (1 - jaro) : jaro;
+	double		more = prefix * 0.1 * (1 - jaro);
+
+#if defined(__FMA__) || !(defined(__x86_64__) || defined(__i386__))
+	volatile double rounded = more;
+
+	more = rounded;
+#endif
+	return jaro > 0.7 ? jaro + more : jaro;
 }
 
 /* How far a matching letter may be away. */
