@@ -152,6 +152,40 @@ masks_get(const Masks *masks, uint32_t code)
 	return masks->mask[mask_place(masks, code)];
 }
 
+/* ---- short strings of code points -------------------------------------- */
+
+/*
+ * The byte of a character: itself up to U+00FF, and basic Cyrillic in the upper
+ * half.  *kinds collects what has been seen: 1 the upper half as it is, 2 as
+ * Cyrillic, 4 neither.
+ */
+static inline void
+narrow_one(const uint32_t *s, int length, uint8_t *bytes, int *kinds)
+{
+	memset(bytes, 0, CRM_SHORT_MAX);
+	for (int i = 0; i < length; i++)
+	{
+		uint32_t	c = s[i];
+
+		*kinds |= c < 0x80 ? 0 : c < 0x100 ? 1 : c >> 7 == 0x400 >> 7 ? 2 : 4;
+		bytes[i] = (uint8_t) ((c & 0x7F) | (c >= 0x80) << 7);
+	}
+}
+
+/* Makes short strings of both, where they can be told apart as such. */
+static inline bool
+narrow(const uint32_t *a, int a_length, const uint32_t *b, int b_length,
+	   uint8_t *a_bytes, uint8_t *b_bytes)
+{
+	int			kinds = 0;
+
+	if (a_length > CRM_SHORT_MAX || b_length > CRM_SHORT_MAX)
+		return false;
+	narrow_one(a, a_length, a_bytes, &kinds);
+	narrow_one(b, b_length, b_bytes, &kinds);
+	return kinds <= 2;
+}
+
 /* ---- Jaro -------------------------------------------------------------- */
 
 size_t
@@ -284,8 +318,13 @@ double
 crm_jaro(const uint32_t *a, int a_length, const uint32_t *b, int b_length,
 		 const CrmCompareWork *work)
 {
+	uint8_t		x[CRM_SHORT_MAX];
+	uint8_t		y[CRM_SHORT_MAX];
+
 	if (a_length == 0 || b_length == 0)
 		return a_length == b_length ? 1 : 0;
+	if (narrow(a, a_length, b, b_length, x, y))
+		return crm_short_jaro(x, a_length, y, b_length);
 	if (a_length <= CRM_COMPARE_WORD && b_length <= CRM_COMPARE_WORD)
 		return jaro_by_bits(a, a_length, b, b_length);
 	return jaro_by_places(a, a_length, b, b_length, work->memory);
@@ -393,6 +432,8 @@ edit(const uint32_t *a, int a_length, const uint32_t *b, int b_length,
 	 bool swaps, int max, const CrmCompareWork *work)
 {
 	const uint32_t *swap;
+	uint8_t		x[CRM_SHORT_MAX];
+	uint8_t		y[CRM_SHORT_MAX];
 	int			distance;
 
 	/* What is equal at both ends costs nothing, with swaps as without. */
@@ -414,8 +455,11 @@ edit(const uint32_t *a, int a_length, const uint32_t *b, int b_length,
 		max = -1;				/* no distance is beyond */
 	if (max >= 0 && b_length - a_length > max)
 		return max + 1;
-	distance = b_length;
-	if (a_length > 0)
+	if (a_length == 0)
+		distance = b_length;
+	else if (narrow(a, a_length, b, b_length, x, y))
+		distance = crm_short_edit_inline(x, a_length, y, b_length, swaps, false);
+	else
 		distance = edit_by_words(a, a_length, b, b_length, swaps, max, work);
 	return max >= 0 && distance > max ? max + 1 : distance;
 }

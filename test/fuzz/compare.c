@@ -146,14 +146,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 4 || size > 2 * MAX)
 		return 0;
-	alphabet = data[0] % 3;
+	alphabet = data[0] % 5;
 	n = (data[1] << 8 | data[2]) % (size - 3);
 	m = (int) size - 4 - n;
 	if (n > MAX || m > MAX)
 		return 0;
 	for (size_t i = 4; i < size; i++)
 		letters[i - 4] = alphabet == 0 ? data[i] : alphabet == 1 ? data[i] % 4 :
-			data[i] * 257;
+			alphabet == 2 ? data[i] * 257 : alphabet == 3 ? 0x9F8D + data[i] % 4 :
+			data[i] % 4 << 7 | data[i] << 8;
 	a = exact(letters, n);
 	b = exact(letters + n, m);
 	work.memory = malloc(crm_compare_memory(n, m) + 1);
