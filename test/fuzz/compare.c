@@ -154,7 +154,28 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 4; i < size; i++)
 		letters[i - 4] = alphabet == 0 ? data[i] : alphabet == 1 ? data[i] % 4 :
 			alphabet == 2 ? data[i] * 257 : alphabet == 3 ? 0x9F8D + data[i] % 4 :
-			data[i] % 4 << 7 | data[i] << 8;
+			(data[i] & 1) << 7 | (data[i] & 2) << 9 | (data[i] >> 2 & 1);
+
+	/* Two that differ at their ends, and by neighbours that changed places. */
+	if (data[0] >= 128 && n > 2 && m > 0)
+	{
+		int			swaps = m < 8 ? m : 8;
+		uint8_t		place[8];
+
+		memcpy(place, data + 4 + n, swaps);
+		m = n;
+		memcpy(letters + n, letters, n * sizeof(uint32_t));
+		letters[n] += 1;
+		letters[n + m - 1] += 1;
+		for (int i = 0; i < swaps; i++)
+		{
+			uint32_t   *s = letters + n + place[i] * (n - 1) / 256;
+			uint32_t	swap = s[0];
+
+			s[0] = s[1];
+			s[1] = swap;
+		}
+	}
 	a = exact(letters, n);
 	b = exact(letters + n, m);
 	work.memory = malloc(crm_compare_memory(n, m) + 1);
@@ -175,7 +196,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(f(a, n, b, m, max, &work) == minimum(distance, max + 1));
 		assert(f(a, n, b, m, data[3], &work) == minimum(distance, data[3] + 1));
 	}
-	if (n <= CRM_SHORT_MAX && m <= CRM_SHORT_MAX && alphabet < 2)
+	if (n <= CRM_SHORT_MAX && m <= CRM_SHORT_MAX && alphabet < 2 && data[0] < 128)
 		check_short(a, n, b, m, data[3]);
 	free(work.memory);
 	free(a);

@@ -129,8 +129,14 @@ WHERE n % 3 < 2 AND (crm.jaro(a, b) <> crm.jaro(x, y) OR crm.jaro_winkler(a, b) 
     OR crm.levenshtein(a, b) <> crm.levenshtein(x, y) OR crm.osa_distance(a, b) <> crm.osa_distance(x, y)
     OR crm.levenshtein(a, b) <> crm.levenshtein(repeat('q', 40) || a, repeat('q', 40) || b)
     OR crm.osa_distance(a, b) <> crm.osa_distance(a || repeat('q', 90), b || repeat('q', 90)));
--- Western and Cyrillic letters have one byte each in the short way, not the same.
-SELECT crm.levenshtein('é', 'щ') AS must_be_1, crm.jaro('éàü', 'щрь') AS must_be_0, crm.levenshtein('aé', 'aщ') AS must_be_1_too;
+-- Western and Cyrillic letters have one byte each in the short way, not the same;
+-- Cyrillic beyond the basic block has none.
+SELECT crm.levenshtein('é', 'щ') AS must_be_1, crm.jaro('éàü', 'щрь') AS must_be_0, crm.levenshtein('aé', 'aщ') AS must_be_1_too,
+       crm.levenshtein('Ґ', 'А') AS must_be_1_again, crm.jaro('ҐҐ', 'АА') AS must_be_0_again;
+-- Neighbours that change places where one word of bits ends and the next begins.
+SELECT count(*) AS places, count(*) FILTER (WHERE crm.osa_distance(a, b) <> 3 OR crm.levenshtein(a, b) <> 4) AS wrong
+FROM generate_series(55, 135) AS n,
+     LATERAL (SELECT 'p' || repeat('x', n) || 'ab' || repeat('y', 70) || 'q' AS a, 'r' || repeat('x', n) || 'ba' || repeat('y', 70) || 's' AS b) AS pair;
 
 -- Beside fuzzystrmatch, where it is installed.
 CREATE FUNCTION pg_temp.other_levenshtein(OUT pairs integer, OUT wrong integer, OUT wrong_within integer) LANGUAGE plpgsql AS $$
