@@ -12,7 +12,7 @@
 
 SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.plain(written text) RETURNS text IMMUTABLE
-RETURN translate(lower(written COLLATE "C.utf8"), 'ё', 'е');
+RETURN translate(lower(written), 'ё', 'е');
 
 CREATE TEMP TABLE plain AS
 SELECT id, cluster, locale, source, pg_temp.plain(given_name) AS given_name, pg_temp.plain(middle_name) AS middle_name,
