@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <limits.h>
 
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -19,6 +20,8 @@ PG_MODULE_MAGIC;
 
 char	   *crm_default_region = NULL;
 char	   *crm_actor = NULL;
+int			crm_match_memory;
+int			crm_match_workers;
 static char *crm_portal_contact = NULL;
 
 /* A region is empty or two upper-case letters; which ones exist is data. */
@@ -72,6 +75,30 @@ _PG_init(void)
 							   NULL,
 							   NULL,
 							   NULL);
+	DefineCustomIntVariable("crm.match_memory",
+							"Memory that a run of a match model may take for its records.",
+							"A run that would need more is refused.",
+							&crm_match_memory,
+							1024 * 1024,
+							1024,
+							MAX_KILOBYTES,
+							PGC_USERSET,
+							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("crm.match_workers",
+							"Processes that may help with a run of a match model.",
+							"They come from max_parallel_workers; 0 for none.",
+							&crm_match_workers,
+							2,
+							0,
+							64,
+							PGC_USERSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
 	DefineCustomStringVariable("crm.portal_contact",
 							   "The contact who is logged in to the portal in this session.",
 							   "Set by the portal after it has authenticated the client; read only in sessions of role crm_portal. Empty means nobody.",

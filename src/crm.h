@@ -51,4 +51,11 @@ extern char *crm_default_region;
 /* crm.actor: the person behind the session, as the application knows them. */
 extern char *crm_actor;
 
+/*
+ * crm.match_memory, in kilobytes, and crm.match_workers: bounds of a run of a
+ * match model.
+ */
+extern int	crm_match_memory;
+extern int	crm_match_workers;
+
 #endif							/* CRM_H */

@@ -1,0 +1,258 @@
+/* ------------------------------------------------------------------
+ * Match models: probabilistic record linkage over any table.
+ * ------------------------------------------------------------------ */
+
+CREATE FUNCTION crm.match_key_version() RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'crm_match_sql_key_version';
+COMMENT ON FUNCTION crm.match_key_version() IS 'Version of the rules by which a match model folds values. A model that was trained with another one is refused until it is trained again.';
+
+/*
+ * What the columns of a table probably are, by their names and statistics.
+ * The first pattern that fits decides; what fits none is compared as text when
+ * it has neither too few nor too many different values.
+ */
+CREATE FUNCTION crm.propose_match_model(relation regclass, OUT spec jsonb)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    columns jsonb;
+    fields jsonb := '[]';
+    rules jsonb := '[]';
+    named text[] := '{}';
+    item record;
+    person boolean;
+    birth text;
+    given text;
+    family text;
+    place text;
+BEGIN
+    SELECT jsonb_object_agg(c.role, c.names) INTO columns FROM (
+        SELECT s.role, jsonb_agg(s.attname ORDER BY s.attnum) AS names
+        FROM (
+            SELECT a.attname, a.attnum, CASE
+                WHEN n ~ '^(.*_)?(id|cluster|label|source|status|created.*|updated.*|deleted.*|modified.*|note.*|comment.*|description|password|token|hash)$'
+                     AND n !~ '(tax|soc_sec|national|passport|registration|social)_?id$' THEN NULL
+                WHEN n ~ '(^|_)(given|first|fore)_?name$|^(fname|forename|givenname|firstname|имя)$|^(given|first)_name_?1$|^fname_c1$' THEN 'given'
+                WHEN n ~ '(^|_)(family|last|sur)_?name$|^(lname|surname|familyname|lastname|фамилия)$|^(family|last)_name_?1$|^lname_c1$' THEN 'family'
+                WHEN n ~ '(^|_)(middle|second)_?name$|^(patronymic|отчество)$' THEN 'middle'
+                WHEN n ~ '(^|_)(birth_?date|date_of_birth|dob|birthday|born|born_on)$|дата_рождения' THEN 'birth'
+                WHEN n ~ '(^|_)(birth_?year|year_of_birth|by)$' THEN 'birth_year'
+                WHEN n ~ '(^|_)(birth_?month|month_of_birth|bm)$' THEN 'birth_month'
+                WHEN n ~ '(^|_)(birth_?day|day_of_birth|bd)$' THEN 'birth_day'
+                WHEN n ~ 'e_?mail|почта' THEN 'email'
+                WHEN n ~ 'phone|mobile|(^|_)tel$|телефон|(^|_)fax$' THEN 'phone'
+                WHEN n ~ '(soc_sec|ssn|snils|снилс|passport|national_id|social)|(^|_)(tax_?id|inn|инн|vat|lei|registration_id|ogrn)$' THEN 'identifier'
+                WHEN n ~ '(^|_)(full_?name|person|contact_name|client_name|customer_name|фио)$' THEN 'full_name'
+                WHEN n ~ 'company|organi[sz]ation|(^|_)(site|business|firm|legal)_?name$|^(name|title)$|компания|название' THEN 'organisation'
+                WHEN n ~ 'post_?code|postal|(^|_)zip|индекс' THEN 'postcode'
+                WHEN n ~ 'street_number|house' THEN 'house'
+                WHEN n ~ 'address|street|адрес|улица' THEN 'address'
+                WHEN n ~ 'city|town|suburb|locality|birth_?place|город' THEN 'city'
+                WHEN n ~ '(^|_)(state|region|province|country|gender|sex|пол)$' THEN 'code'
+                WHEN n ~ 'website|(^|_)url$|domain' THEN 'website'
+                WHEN t.typcategory = 'S' AND coalesce(CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * greatest(r.reltuples, 1) ELSE s.n_distinct END, 0) >= 10
+                     AND coalesce(s.n_distinct, -1) > -0.9 AND coalesce(s.avg_width, 100) < 60 AND coalesce(s.null_frac, 0) < 0.9 THEN 'other'
+                END AS role
+            FROM pg_attribute a
+            JOIN pg_class r ON r.oid = a.attrelid
+            JOIN pg_type t ON t.oid = a.atttypid
+            CROSS JOIN LATERAL (SELECT lower(a.attname) AS n) l
+            LEFT JOIN pg_stats s ON s.schemaname = r.relnamespace::regnamespace::text AND s.tablename = r.relname AND s.attname = a.attname
+            WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory IN ('S', 'D', 'N', 'A', 'U')
+        ) s WHERE s.role IS NOT NULL GROUP BY s.role
+    ) c;
+    columns := coalesce(columns, '{}');
+    given := columns -> 'given' ->> 0;
+    family := columns -> 'family' ->> 0;
+
+    IF given IS NOT NULL AND family IS NOT NULL THEN
+        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person', 'expression', format('ARRAY[%I::text, %I::text]', given, family));
+    ELSIF columns ? 'full_name' OR (columns ? 'organisation' AND (columns ? 'birth' OR columns ? 'middle')) THEN
+        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person',
+                                               'expression', format('%I::text', coalesce(columns -> 'full_name' ->> 0, columns -> 'organisation' ->> 0)));
+    ELSIF given IS NOT NULL OR family IS NOT NULL THEN
+        fields := fields || jsonb_build_object('name', 'name', 'comparator', 'name_part', 'expression', format('%I::text', coalesce(family, given)));
+    END IF;
+    person := fields @> '[{"name": "person"}]';
+    IF columns ? 'middle' THEN
+        fields := fields || jsonb_build_object('name', 'middle_name', 'comparator', 'name_part', 'expression', format('%I::text', columns -> 'middle' ->> 0));
+    END IF;
+    -- Further given or family names, as of Spanish or German persons.
+    FOR item IN SELECT r.role, n.name, n.nr FROM (VALUES ('given'), ('family')) r (role), jsonb_array_elements_text(columns -> r.role) WITH ORDINALITY AS n (name, nr)
+                WHERE n.nr > 1 LOOP
+        fields := fields || jsonb_build_object('name', item.role || '_name_' || item.nr, 'comparator', 'name_part', 'expression', format('%I::text', item.name));
+    END LOOP;
+    IF columns ? 'birth' THEN
+        birth := 'birth_date';
+        fields := fields || jsonb_build_object('name', birth, 'comparator', 'date', 'expression', format('%I', columns -> 'birth' ->> 0));
+    ELSIF columns ?& '{birth_year,birth_month,birth_day}' THEN
+        birth := 'birth_date';
+        fields := fields || jsonb_build_object('name', birth, 'comparator', 'date',
+            'expression', format($e$lpad(%I::text, 4, '0') || '-' || lpad(%I::text, 2, '0') || '-' || lpad(%I::text, 2, '0')$e$,
+                                 columns -> 'birth_year' ->> 0, columns -> 'birth_month' ->> 0, columns -> 'birth_day' ->> 0));
+    END IF;
+    FOR item IN SELECT * FROM (VALUES ('email', 'email'), ('phone', 'phone'), ('identifier', 'identifier')) v (role, comparator) WHERE columns ? role LOOP
+        SELECT CASE WHEN count(*) = 1 AND NOT bool_or(t.typcategory = 'A') THEN min(format('%I::text', a.attname))
+                    WHEN count(*) = 1 THEN min(format('%I::text[]', a.attname))
+                    ELSE format('ARRAY[%s]', string_agg(format('%I::text', a.attname), ', ' ORDER BY a.attnum)) END INTO place
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = relation AND to_jsonb(a.attname) <@ (columns -> item.role)
+          -- Different identifiers are different fields; only the first is proposed.
+          AND (item.role <> 'identifier' OR a.attname = columns -> item.role ->> 0);
+        fields := fields || jsonb_build_object('name', item.role, 'comparator', item.comparator, 'expression', place,
+                                               'max_values', CASE WHEN place LIKE 'ARRAY[%' OR place LIKE '%[]' THEN 3 ELSE 1 END);
+    END LOOP;
+    IF columns ? 'organisation' AND NOT (person AND NOT columns ?| '{given,full_name}') THEN
+        fields := fields || jsonb_build_object('name', 'organisation', 'comparator', 'words', 'expression', format('%I::text', columns -> 'organisation' ->> 0));
+    END IF;
+    IF columns ? 'address' THEN
+        SELECT CASE WHEN count(*) = 1 THEN min(format('%I::text', name))
+                    ELSE format('concat_ws('' '', %s)', string_agg(format('%I::text', name), ', ' ORDER BY nr)) END INTO place
+        FROM jsonb_array_elements_text(coalesce(columns -> 'house', '[]') || (columns -> 'address')) WITH ORDINALITY AS u (name, nr);
+        fields := fields || jsonb_build_object('name', 'address', 'comparator', 'words', 'expression', place);
+    END IF;
+    IF columns ? 'postcode' THEN
+        fields := fields || jsonb_build_object('name', 'postcode', 'comparator', 'identifier', 'expression', format('%I::text', columns -> 'postcode' ->> 0));
+    END IF;
+    IF columns ? 'city' THEN
+        fields := fields || jsonb_build_object('name', 'city', 'comparator', 'text', 'expression', format('%I::text', columns -> 'city' ->> 0));
+    END IF;
+    FOR item IN SELECT n.name FROM jsonb_array_elements_text(coalesce(columns -> 'code', '[]')) AS n (name) LIMIT 3 LOOP
+        fields := fields || jsonb_build_object('name', regexp_replace(lower(item.name), '[^a-z0-9_]', '_', 'g'), 'comparator', 'exact', 'expression', format('%I::text', item.name));
+    END LOOP;
+    FOR item IN SELECT n.name, n.nr FROM jsonb_array_elements_text(coalesce(columns -> 'other', '[]')) WITH ORDINALITY AS n (name, nr) LIMIT 4 LOOP
+        fields := fields || jsonb_build_object('name', 'other_' || item.nr, 'comparator', 'text', 'expression', format('%I::text', item.name));
+    END LOOP;
+    IF jsonb_array_length(fields) > 16 THEN
+        SELECT jsonb_agg(f ORDER BY nr) INTO fields FROM jsonb_array_elements(fields) WITH ORDINALITY AS u (f, nr) WHERE nr <= 16;
+    END IF;
+    named := ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(fields) f);
+
+    -- Of these rules those whose fields there are.
+    SELECT coalesce(jsonb_agg(r.parts ORDER BY r.nr), '[]') INTO rules
+    FROM jsonb_array_elements('[
+        ["identifier"], ["email"], ["phone"],
+        ["person", "birth_date"], ["person:family", "birth_date"], ["person:given", "birth_date"],
+        ["person"], ["person:family4", "person:given3"],
+        ["person:skeleton", "person:initial", "birth_date:year"], ["person:skeleton", "person:initial", "city"], ["person:skeleton", "person:initial", "postcode"],
+        ["person:family", "birth_date:year"], ["person:family", "birth_date:month_day"], ["person:given", "birth_date:month_day"], ["person:given", "birth_date:year_month"],
+        ["person:skeleton", "birth_date:year_month"],
+        ["birth_date", "person:initial"], ["birth_date", "city"], ["birth_date", "postcode"], ["birth_date"],
+        ["person:family", "postcode"], ["person:family", "city"], ["person:given", "postcode"], ["person:given", "city"],
+        ["person:family", "middle_name"], ["person:given", "middle_name", "birth_date:year"],
+        ["email:local"], ["phone:tail"], ["identifier:prefix5", "person:given"], ["identifier:prefix5", "person:family"],
+        ["person:family", "address:rare"], ["person:given", "address:rare"], ["birth_date:year", "address:rare"], ["person:skeleton", "person:initial"],
+        ["organisation"], ["organisation:pairs"], ["organisation:rare", "postcode"], ["organisation:rare", "address:rare"], ["organisation:rare", "city"],
+        ["address:pairs"], ["address", "postcode"],
+        ["name", "birth_date"], ["name"], ["middle_name", "birth_date"]
+    ]') WITH ORDINALITY AS r (parts, nr)
+    WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(r.parts) p WHERE NOT split_part(p, ':', 1) = ANY (named));
+    spec := jsonb_build_object('fields', fields, 'blocking', rules);
+END
+$$;
+COMMENT ON FUNCTION crm.propose_match_model(regclass) IS 'The model that crm.create_match_model() makes of a table when it is given none: which columns are names, birth dates, addresses and so on, by their names and statistics, and which of them must agree for two rows to be compared. Run ANALYZE first, and edit the result as you like.';
+
+CREATE FUNCTION crm.create_match_model(name text, relation regclass, id_column text DEFAULT 'id', spec jsonb DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    ids text[] := ARRAY(SELECT btrim(c) FROM unnest(string_to_array(id_column, ',')) c);
+    missing text;
+    item record;
+BEGIN
+    PERFORM crm.require_installed();
+    IF name IS NULL OR name = '' OR length(name) > 63 THEN
+        RAISE EXCEPTION 'a match model needs a name of 1 to 63 characters, not "%"', coalesce(name, 'null') USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT c INTO missing FROM unnest(ids) c
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = c AND a.attnum > 0 AND NOT a.attisdropped) LIMIT 1;
+    IF FOUND OR ids = '{}' THEN
+        RAISE EXCEPTION 'table % has no column "%"', relation, coalesce(missing, '')
+            USING ERRCODE = 'undefined_column', HINT = 'id_column names the column that tells rows apart; several are separated by commas.';
+    END IF;
+    IF spec IS NULL THEN
+        spec := crm.propose_match_model(relation);
+        IF spec -> 'fields' = '[]' OR spec -> 'blocking' = '[]' THEN
+            RAISE EXCEPTION 'no model can be proposed for table %', relation
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The names of its columns do not tell what they hold.',
+                      HINT = 'Give spec: {"fields": [{"name": "title", "expression": "title", "comparator": "text"}, ...], "blocking": [["title"], ...]}.';
+        END IF;
+    END IF;
+    SELECT k INTO missing FROM jsonb_object_keys(spec) k WHERE NOT k IN ('fields', 'blocking', 'filter', 'threshold', 'review_threshold', 'missing_weight', 'block_limit', 'entity') LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'unknown key "%" of a match model', missing
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: fields, blocking, filter, threshold, review_threshold, missing_weight, block_limit.';
+    ELSIF jsonb_typeof(spec -> 'fields') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'fields') NOT BETWEEN 1 AND 16
+        OR jsonb_typeof(spec -> 'blocking') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'blocking') NOT BETWEEN 1 AND 48 THEN
+        RAISE EXCEPTION 'a match model needs 1 to 16 fields and 1 to 48 blocking rules'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'crm.propose_match_model(relation) gives a model to begin with.';
+    END IF;
+    INSERT INTO crm.match_model AS m (name, relation, entity, id_columns, filter, threshold, review_threshold, missing_weight, block_limit)
+    VALUES (name, (SELECT format('%I.%I', c.relnamespace::regnamespace::text, c.relname) FROM pg_class c WHERE c.oid = relation), spec ->> 'entity', ids, spec ->> 'filter',
+            coalesce((spec ->> 'threshold')::float8, 0), coalesce((spec ->> 'review_threshold')::float8, -3), coalesce((spec ->> 'missing_weight')::float8, -6),
+            coalesce((spec ->> 'block_limit')::integer, 1000))
+    ON CONFLICT ON CONSTRAINT match_model_pkey DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is a match model "%" already', name
+            USING ERRCODE = 'duplicate_object', HINT = 'crm.drop_match_model() removes it.';
+    END IF;
+    FOR item IN SELECT f.value AS field, f.ordinality AS nr FROM jsonb_array_elements(spec -> 'fields') WITH ORDINALITY f LOOP
+        IF item.field ->> 'name' IS NULL OR item.field ->> 'expression' IS NULL OR item.field ->> 'comparator' IS NULL THEN
+            RAISE EXCEPTION 'field % of a match model lacks name, expression or comparator', item.nr
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = item.field::text;
+        END IF;
+        INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values)
+        VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
+                CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
+                coalesce((item.field ->> 'max_values')::integer, 1));
+    END LOOP;
+    INSERT INTO crm.blocking_rule (model, "position", parts)
+    SELECT name, r.ordinality, ARRAY(SELECT jsonb_array_elements_text(r.value)) FROM jsonb_array_elements(spec -> 'blocking') WITH ORDINALITY r;
+    PERFORM crm.check_match_model(name);
+    RETURN name;
+END
+$$;
+COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
+
+CREATE FUNCTION crm.drop_match_model(name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM crm.require_installed();
+    DELETE FROM crm.match_model m WHERE m.name = drop_match_model.name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no match model "%"', name USING ERRCODE = 'undefined_object';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.drop_match_model(text) IS 'Removes a match model with its versions, labels, pairs and runs. Errors: 42704 no such model.';
+
+CREATE FUNCTION crm.check_match_model(name text) RETURNS void
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'crm_match_sql_check';
+COMMENT ON FUNCTION crm.check_match_model(text) IS 'Raises what is wrong with a match model: an unknown field or property in a blocking rule, an expression that does not fit the table.';
+
+CREATE FUNCTION crm.train_match_model(name text, seed bigint DEFAULT 1) RETURNS integer
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'crm_match_sql_train';
+COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows of the table how much agreement in each field weighs, without any examples: method of Fellegi and Sunter (1969), u from pairs drawn at random, m by expectation maximisation over the pairs of each blocking rule, frequencies of values; labels of crm.label_pair() count, too. The same rows and seed give the same parameters to the last bit. Makes a new version, puts it to use and returns its number. Errors: 42704 no such model; 55000 the rows do not allow it, with the reason; 53400 crm.match_memory does not suffice.';
+
+CREATE FUNCTION crm.dedup_plan(model text, OUT rule integer, OUT parts text, OUT keys bigint, OUT pairs bigint, OUT large_blocks integer, OUT left_out bigint)
+RETURNS SETOF record
+LANGUAGE c STRICT ROWS 20
+AS 'MODULE_PATHNAME', 'crm_match_sql_plan';
+COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would do: for each blocking rule how many keys the rows have and how many pairs share one (pairs that share keys of several rules are counted in each, and compared once), how many blocks were larger than block_limit and how many rows they leave out. Compares nothing; 5 million pairs take about a second of one core.';
+
+CREATE FUNCTION crm.match_pairs(model text, min_weight float8 DEFAULT 0, OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8)
+RETURNS SETOF record
+LANGUAGE c STRICT ROWS 100000
+AS 'MODULE_PATHNAME', 'crm_match_sql_pairs';
+COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose evidence weighs at least min_weight, in bits; 0 is a probability of one half, each bit doubles the odds. left_id comes before right_id in the order of the table''s numbers. Errors: 42704 no such model; 55000 not trained.';
+
+CREATE FUNCTION crm.match_clusters(model text, threshold float8 DEFAULT NULL, OUT id text, OUT cluster_id text)
+RETURNS SETOF record
+LANGUAGE c ROWS 100000
+AS 'MODULE_PATHNAME', 'crm_match_sql_clusters';
+COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. Errors as of crm.match_pairs().';

@@ -1,0 +1,163 @@
+CREATE TABLE crm.match_model (
+    name text PRIMARY KEY CHECK (name <> '' AND length(name) < 64), -- Name of the model.
+    relation text NOT NULL, -- Table or view whose rows are matched, with its schema.
+    entity text CHECK (entity IN ('contact', 'company')), -- contact or company when it matches ours; null for a table of yours.
+    id_columns text[] NOT NULL CHECK (cardinality(id_columns) BETWEEN 1 AND 16), -- The columns that name a row; several give a number such as (1,a).
+    filter text, -- Condition that rows must meet to take part, an SQL expression; null for all.
+    version integer, -- Version of the parameters in use; null while it is not trained.
+    threshold double precision NOT NULL DEFAULT 0, -- Mean weight from which records are one entity, in bits; 0 is a probability of one half.
+    review_threshold double precision NOT NULL DEFAULT -3, -- Weight from which a pair is offered to people, in bits.
+    missing_weight double precision NOT NULL DEFAULT -6 CHECK (missing_weight < 0), -- Weight of two records that were not compared, when clusters are made.
+    block_limit integer NOT NULL DEFAULT 1000 CHECK (block_limit BETWEEN 2 AND 100000), -- Blocks of more records are divided.
+    at_the_door text NOT NULL DEFAULT 'off' CHECK (at_the_door IN ('off', 'warn', 'queue', 'block')), -- What happens when a duplicate is entered: nothing, a warning, a pair in the queue, or a refusal (only where an identity is the same).
+    created_at timestamptz NOT NULL DEFAULT now(), -- When it was made.
+    updated_at timestamptz NOT NULL DEFAULT now() -- When it was last changed.
+);
+COMMENT ON TABLE crm.match_model IS 'Match models: how duplicates in a table are found. crm.create_match_model() makes one, crm.train_match_model() learns its parameters.';
+
+CREATE TABLE crm.match_field (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose field.
+    "position" integer NOT NULL CHECK ("position" BETWEEN 1 AND 16), -- Its place.
+    name text NOT NULL CHECK (name ~ '^[a-z_][a-z0-9_]*$' AND length(name) < 64), -- Name of the field.
+    expression text NOT NULL CHECK (expression <> ''), -- SQL expression over the columns of the table; an array holds several values, or given and family name.
+    comparator text NOT NULL CHECK (comparator IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier')), -- How values are compared.
+    thresholds double precision[], -- Bounds of the levels between equal and different, best first; null for the usual ones. Of text similarities, of number relative differences.
+    max_values integer NOT NULL DEFAULT 1 CHECK (max_values BETWEEN 1 AND 3), -- How many values of an array are compared.
+    PRIMARY KEY (model, "position"),
+    UNIQUE (model, name)
+);
+COMMENT ON TABLE crm.match_field IS 'The fields that a match model compares.';
+
+CREATE TABLE crm.blocking_rule (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose rule.
+    "position" integer NOT NULL CHECK ("position" BETWEEN 1 AND 48), -- Its place.
+    parts text[] NOT NULL CHECK (cardinality(parts) BETWEEN 1 AND 4), -- Fields that must agree, each "field" or "field:property", for example person:family or birth_date:year.
+    PRIMARY KEY (model, "position")
+);
+COMMENT ON TABLE crm.blocking_rule IS 'Which records a match model compares: those that agree in all parts of a rule.';
+
+CREATE TABLE crm.match_version (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose version.
+    version integer NOT NULL, -- Its number.
+    key_version integer NOT NULL, -- Version of the rules by which values are folded, crm.match_key_version().
+    seed bigint NOT NULL, -- Seed of the samples.
+    records bigint NOT NULL, -- Records it was learned from.
+    sampled_pairs bigint NOT NULL, -- Pairs drawn at random, for u.
+    blocked_pairs bigint NOT NULL, -- Pairs that the blocking rules gave.
+    expected_matches double precision NOT NULL, -- How many of these are of one entity.
+    lambda double precision NOT NULL, -- Probability that two records drawn at random are of one entity.
+    labels bigint NOT NULL DEFAULT 0, -- Labelled pairs that took part.
+    trained_at timestamptz NOT NULL DEFAULT now(), -- When.
+    trained_by text NOT NULL DEFAULT current_user, -- By which role.
+    PRIMARY KEY (model, version)
+);
+COMMENT ON TABLE crm.match_version IS 'Versions of the parameters of match models. A version never changes: retraining makes a new one.';
+
+CREATE TABLE crm.match_level (
+    model text NOT NULL, -- Whose level.
+    version integer NOT NULL, -- Of which version.
+    field integer NOT NULL, -- Place of the field.
+    level integer NOT NULL, -- 1 is equal, higher ones are less.
+    label text NOT NULL, -- What it means.
+    m double precision NOT NULL, -- How often it occurs among records of one entity.
+    u double precision NOT NULL, -- How often it occurs among records of different ones.
+    weight double precision NOT NULL, -- log2(m / u), in bits, never rising from a level to a lesser one of an ordered field.
+    PRIMARY KEY (model, version, field, level),
+    FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE crm.match_level IS 'Parameters of match models: what agreement in a field weighs.';
+
+CREATE TABLE crm.match_session (
+    model text NOT NULL, -- Whose session.
+    version integer NOT NULL, -- Of which version.
+    rule integer NOT NULL, -- Place of the blocking rule over whose pairs it ran.
+    pairs double precision NOT NULL, -- Pairs of the rule in the sample.
+    share double precision NOT NULL, -- Share of matches among them.
+    iterations integer NOT NULL, -- How many rounds it took.
+    refusal text, -- Why it did not count; null when it did.
+    PRIMARY KEY (model, version, rule),
+    FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE crm.match_session IS 'How the training of a version went: one session of estimation for each blocking rule.';
+
+CREATE TABLE crm.match_frequency (
+    model text NOT NULL, -- Whose values.
+    version integer NOT NULL, -- Of which version.
+    field integer NOT NULL, -- Place of the field.
+    part integer NOT NULL, -- 0 whole values; of a person also 1 family and 2 given names; of words 1 single words.
+    total bigint NOT NULL, -- Values counted.
+    agreement double precision NOT NULL, -- log2 of the probability that two records have the same value.
+    packed bytea NOT NULL, -- Values that occur more than once: hash and number, see the doc page.
+    PRIMARY KEY (model, version, field, part),
+    FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE crm.match_frequency IS 'How frequent values are, frozen with the version: equality of a rare value weighs more.';
+
+CREATE TABLE crm.match_label (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose label.
+    left_id text NOT NULL, -- The one record.
+    right_id text NOT NULL, -- The other one.
+    is_match boolean NOT NULL, -- Whether they are one entity.
+    labelled_by text NOT NULL, -- Who said so.
+    labelled_at timestamptz NOT NULL DEFAULT now(), -- When.
+    PRIMARY KEY (model, left_id, right_id),
+    CHECK (left_id <> right_id)
+);
+COMMENT ON TABLE crm.match_label IS 'What people said of pairs of records; training learns from it, and a pair that is none is never offered again.';
+
+CREATE TABLE crm.match_pair (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- What found it.
+    left_id text NOT NULL, -- The one record, the earlier one in the order of the table's numbers.
+    right_id text NOT NULL, -- The other one.
+    status text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'confirmed', 'rejected', 'merged')), -- new, confirmed (one entity), rejected (two, never offered again) or merged.
+    weight double precision NOT NULL, -- Weight of the evidence, in bits; 0 is a probability of one half.
+    probability double precision NOT NULL, -- Probability that both are one entity.
+    in_cluster boolean NOT NULL, -- Whether both are in one cluster.
+    version integer NOT NULL, -- Version of the model.
+    found_at timestamptz NOT NULL DEFAULT now(), -- When it was first found.
+    decided_at timestamptz, -- When a person decided; null while new.
+    decided_by text, -- Who decided.
+    PRIMARY KEY (model, left_id, right_id)
+);
+COMMENT ON TABLE crm.match_pair IS 'Pairs that crm.dedupe() found in tables of yours; those of contacts are in crm.duplicate_pair.';
+CREATE INDEX match_pair_right ON crm.match_pair (model, right_id);
+CREATE INDEX match_pair_new ON crm.match_pair (model, weight DESC) WHERE status = 'new';
+
+CREATE TABLE crm.match_cluster (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- What made it.
+    id text NOT NULL, -- A record.
+    cluster_id text NOT NULL, -- The first record of its cluster.
+    PRIMARY KEY (model, id)
+);
+COMMENT ON TABLE crm.match_cluster IS 'Clusters of two records or more that crm.dedupe() found last: records of one cluster are one entity.';
+CREATE INDEX match_cluster_members ON crm.match_cluster (model, cluster_id);
+
+CREATE SEQUENCE crm.match_run_id_seq;
+
+CREATE TABLE crm.match_run (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose run.
+    id bigint NOT NULL DEFAULT nextval('crm.match_run_id_seq'), -- Number of the run.
+    version integer NOT NULL, -- Version of the model.
+    started_at timestamptz NOT NULL, -- When it began.
+    finished_at timestamptz NOT NULL, -- When it ended.
+    records bigint NOT NULL, -- Records read.
+    compared bigint NOT NULL, -- Pairs compared.
+    found bigint NOT NULL, -- Pairs of the review threshold or more.
+    clusters bigint NOT NULL, -- Clusters of two records or more.
+    added bigint NOT NULL, -- Pairs that are new.
+    withdrawn bigint NOT NULL, -- New pairs of before that no longer hold.
+    PRIMARY KEY (model, id)
+);
+COMMENT ON TABLE crm.match_run IS 'Runs of crm.dedupe().';
+
+CREATE TABLE crm.match_block (
+    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- Whose block.
+    rule integer NOT NULL, -- Place of the blocking rule.
+    key bigint NOT NULL, -- Key of the block.
+    records bigint NOT NULL, -- How many records have it.
+    example_id text NOT NULL, -- One of them.
+    divided_by integer, -- Place of the rule by whose keys it was divided; null: it was left out.
+    left_out bigint NOT NULL, -- Records that this rule compares with none.
+    PRIMARY KEY (model, rule, key)
+);
+COMMENT ON TABLE crm.match_block IS 'Blocks of the last run that had more than block_limit records: a switchboard, a placeholder, a frequent name.';

@@ -1,0 +1,631 @@
+/*
+ * block.c
+ *		Which pairs of records are compared at all.
+ *
+ * Each rule gives a record one or more keys; records that share a key are
+ * compared.  A pair that shares several keys comes at the first of them only,
+ * which is seen by comparing the keys of the two records, so that no pair need
+ * be remembered.  Work is divided by rule and by part of the keys; the parts
+ * depend on nothing but the keys, so that they can be done in any order by
+ * anybody.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/match.h"
+
+static const struct
+{
+	const char *name;
+	unsigned	comparators;	/* bit i: has it */
+}			aspects[CRM_ASPECTS] = {
+#define TEXTS (1u << CRM_MATCH_TEXT | 1u << CRM_MATCH_NAME_PART | 1u << CRM_MATCH_IDENTIFIER)
+	[CRM_ASPECT_FULL] = {"full", ~0u},
+	[CRM_ASPECT_PREFIX3] = {"prefix3", TEXTS},
+	[CRM_ASPECT_PREFIX4] = {"prefix4", TEXTS},
+	[CRM_ASPECT_PREFIX5] = {"prefix5", TEXTS},
+	[CRM_ASPECT_INITIAL] = {"initial", TEXTS | 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_SKELETON] = {"skeleton", TEXTS | 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_FAMILY] = {"family", 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_GIVEN] = {"given", 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_FAMILY4] = {"family4", 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_GIVEN3] = {"given3", 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_YEAR] = {"year", 1u << CRM_MATCH_DATE},
+	[CRM_ASPECT_MONTH_DAY] = {"month_day", 1u << CRM_MATCH_DATE},
+	[CRM_ASPECT_YEAR_MONTH] = {"year_month", 1u << CRM_MATCH_DATE},
+	[CRM_ASPECT_LOCAL] = {"local", 1u << CRM_MATCH_EMAIL},
+	[CRM_ASPECT_DOMAIN] = {"domain", 1u << CRM_MATCH_EMAIL},
+	[CRM_ASPECT_TAIL] = {"tail", 1u << CRM_MATCH_PHONE},
+	[CRM_ASPECT_RARE] = {"rare", 1u << CRM_MATCH_WORDS},
+	[CRM_ASPECT_PAIRS] = {"pairs", 1u << CRM_MATCH_WORDS}
+#undef TEXTS
+};
+
+bool
+crm_aspect_fits(CrmComparator comparator, CrmAspect aspect)
+{
+	return aspect >= 0 && aspect < CRM_ASPECTS && (aspects[aspect].comparators >> comparator & 1) != 0;
+}
+
+const char *
+crm_aspect_name(CrmAspect aspect)
+{
+	return aspects[aspect].name;
+}
+
+/* The aspect of that name, or -1. */
+int
+crm_aspect_find(const char *name, size_t length)
+{
+	for (int i = 0; i < CRM_ASPECTS; i++)
+		if (strlen(aspects[i].name) == length && memcmp(aspects[i].name, name, length) == 0)
+			return i;
+	return -1;
+}
+
+/* ---- keys ---- */
+
+static uint64_t
+prefix_of(const CrmMatchText *text, int letters)
+{
+	if (text->hash == 0 || text->length == 0)
+		return 0;
+	return crm_match_hash(text->letter, text->length < letters ? text->length : letters, 11);
+}
+
+/* The consonants, each once in a row: what survives most misspellings. */
+static uint64_t
+skeleton_of(const CrmMatchText *text)
+{
+	uint8_t		kept[CRM_MATCH_LETTERS];
+	int			count = 0;
+
+	for (int i = 0; i < text->length; i++)
+	{
+		uint8_t		c = text->letter[i];
+
+		if (i > 0 && (c == 'a' || c == 'e' || c == 'i' || c == 'o' || c == 'u' || c == ' ' || c == 'h'))
+			continue;
+		if (count == 0 || kept[count - 1] != c)
+			kept[count++] = c;
+	}
+	return count == 0 ? 0 : crm_match_hash(kept, count, 12);
+}
+
+static int
+words_keys(const CrmMatchWords *words, bool pairs, uint64_t *out)
+{
+	int			rarest[3] = {-1, -1, -1};
+	int			count = 0;
+	int			made = 0;
+
+	for (uint32_t i = 0; i < words->count; i++)
+	{
+		int			place = 3;
+
+		while (place > 0 && (rarest[place - 1] < 0 || words->rarity[rarest[place - 1]] < words->rarity[i]))
+			place--;
+		if (place == 3)
+			continue;
+		memmove(rarest + place + 1, rarest + place, (2 - place) * sizeof(int));
+		rarest[place] = (int) i;
+	}
+	while (count < 3 && rarest[count] >= 0)
+		count++;
+	if (!pairs)
+		for (int i = 0; i < count; i++)
+			out[made++] = crm_match_mix(words->word[rarest[i]], 13);
+	else
+		for (int i = 0; i < count; i++)
+			for (int j = i + 1; j < count; j++)
+			{
+				uint64_t	x = words->word[rarest[i]];
+				uint64_t	y = words->word[rarest[j]];
+
+				out[made++] = x < y ? crm_match_mix(x, y) : crm_match_mix(y, x);
+			}
+	return made;
+}
+
+/* The hashes of a property of one value; returns their number. */
+static int
+aspect_of(const CrmMatchField *field, const uint8_t *feature, int value, CrmAspect aspect, uint64_t *out)
+{
+	const uint8_t *place = feature + field->offset;
+	uint64_t	hash = 0;
+
+	switch (field->comparator)
+	{
+		case CRM_MATCH_PERSON:
+			{
+				const CrmMatchPerson *person = (const CrmMatchPerson *) place;
+				uint64_t	given = person->given.hash;
+				uint64_t	family = person->family.hash;
+
+				switch (aspect)
+				{
+					case CRM_ASPECT_FULL:
+						hash = given != 0 && family != 0 ? crm_match_mix(given + family, 14) : 0;
+						break;
+					case CRM_ASPECT_FAMILY:
+						hash = family;
+						break;
+					case CRM_ASPECT_GIVEN:
+						hash = given;
+						break;
+					case CRM_ASPECT_FAMILY4:
+						hash = prefix_of(&person->family, 4);
+						break;
+					case CRM_ASPECT_GIVEN3:
+						hash = prefix_of(&person->given, 3);
+						break;
+					case CRM_ASPECT_INITIAL:
+						hash = prefix_of(&person->given, 1);
+						break;
+					case CRM_ASPECT_SKELETON:
+						hash = skeleton_of(&person->family);
+						break;
+					default:
+						break;
+				}
+				break;
+			}
+		case CRM_MATCH_EXACT:
+			hash = ((const CrmMatchExact *) place)[value].hash;
+			break;
+		case CRM_MATCH_DATE:
+			{
+				const CrmMatchDate *date = (const CrmMatchDate *) place + value;
+
+				if (date->year == 0)
+					break;
+				switch (aspect)
+				{
+					case CRM_ASPECT_FULL:
+						hash = crm_match_mix((uint32_t) date->day, 15);
+						break;
+					case CRM_ASPECT_YEAR:
+						hash = crm_match_mix((uint32_t) date->year, 16);
+						break;
+					case CRM_ASPECT_MONTH_DAY:
+						hash = crm_match_mix((uint32_t) date->month * 32 + date->day_of_month, 17);
+						break;
+					case CRM_ASPECT_YEAR_MONTH:
+						hash = crm_match_mix((uint32_t) date->year * 16 + date->month, 18);
+						break;
+					default:
+						break;
+				}
+				break;
+			}
+		case CRM_MATCH_NUMBER:
+			{
+				const CrmMatchNumber *number = (const CrmMatchNumber *) place + value;
+
+				hash = number->known ? crm_match_hash(&number->value, sizeof(double), 19) : 0;
+				break;
+			}
+		case CRM_MATCH_EMAIL:
+			{
+				const CrmMatchEmail *email = (const CrmMatchEmail *) place + value;
+
+				hash = aspect == CRM_ASPECT_FULL ? email->key : aspect == CRM_ASPECT_LOCAL ? email->local : email->domain;
+				break;
+			}
+		case CRM_MATCH_PHONE:
+			{
+				const CrmMatchPhone *phone = (const CrmMatchPhone *) place + value;
+
+				hash = aspect == CRM_ASPECT_FULL ? phone->number : phone->tail;
+				break;
+			}
+		case CRM_MATCH_WORDS:
+			if (aspect != CRM_ASPECT_FULL)
+				return words_keys((const CrmMatchWords *) place, aspect == CRM_ASPECT_PAIRS, out);
+			hash = ((const CrmMatchWords *) place)->hash;
+			break;
+		default:
+			{
+				const CrmMatchText *text = (const CrmMatchText *) place + value;
+
+				switch (aspect)
+				{
+					case CRM_ASPECT_FULL:
+						hash = text->hash;
+						break;
+					case CRM_ASPECT_PREFIX3:
+						hash = prefix_of(text, 3);
+						break;
+					case CRM_ASPECT_PREFIX4:
+						hash = prefix_of(text, 4);
+						break;
+					case CRM_ASPECT_PREFIX5:
+						hash = prefix_of(text, 5);
+						break;
+					case CRM_ASPECT_INITIAL:
+						hash = prefix_of(text, 1);
+						break;
+					case CRM_ASPECT_SKELETON:
+						hash = skeleton_of(text);
+						break;
+					default:
+						break;
+				}
+				break;
+			}
+	}
+	out[0] = hash;
+	return hash != 0;
+}
+
+void
+crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint64_t *key)
+{
+	memset(key, 0, model->slots * sizeof(uint64_t));
+	for (int r = 0; r < model->rules; r++)
+	{
+		const CrmMatchRule *rule = &model->rule[r];
+		uint64_t	made[128];
+		int			count = 1;
+		int			kept = 0;
+
+		made[0] = (uint64_t) r + 1;
+		for (int i = 0; i < rule->parts && count > 0; i++)
+		{
+			const CrmMatchField *field = &model->field[rule->part[i].field];
+			uint64_t	value[3 * CRM_MATCH_VALUES];
+			uint64_t	next[128];
+			int			values = 0;
+			int			n = 0;
+
+			for (int v = 0; v < field->values; v++)
+				values += aspect_of(field, feature, v, (CrmAspect) rule->part[i].aspect, value + values);
+			for (int j = 0; j < count; j++)
+				for (int v = 0; v < values && n < 128; v++)
+					next[n++] = crm_match_mix(made[j], value[v]);
+			memcpy(made, next, n * sizeof(uint64_t));
+			count = n;
+		}
+		/* Ascending and each once, so that they can be compared one by one. */
+		for (int i = 0; i < count && kept < rule->slots; i++)
+		{
+			uint64_t   *slot = key + rule->slot;
+			int			at = kept;
+
+			while (at > 0 && slot[at - 1] > made[i])
+				at--;
+			if (at > 0 && slot[at - 1] == made[i])
+				continue;
+			memmove(slot + at + 1, slot + at, (kept - at) * sizeof(uint64_t));
+			slot[at] = made[i];
+			kept++;
+		}
+	}
+}
+
+/* ---- pairs ---- */
+
+typedef struct Entry
+{
+	uint64_t	key;
+	uint32_t	record;
+} Entry;
+
+/* By key and record; the keys are hashes, so that their high bits will do. */
+static int
+compare_entries(const void *a, const void *b)
+{
+	const Entry *x = a;
+	const Entry *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->record < y->record ? -1 : x->record > y->record;
+}
+
+/* Radix sort by the upper half of the key, then what still disagrees. */
+static Entry *
+sort_entries(Entry *entries, Entry *other, size_t count)
+{
+	for (int shift = 32; shift < 64; shift += 8)
+	{
+		size_t		start[257] = {0};
+
+		for (size_t i = 0; i < count; i++)
+			start[(entries[i].key >> shift & 255) + 1]++;
+		for (int i = 0; i < 256; i++)
+			start[i + 1] += start[i];
+		for (size_t i = 0; i < count; i++)
+			other[start[entries[i].key >> shift & 255]++] = entries[i];
+
+		Entry	   *swap = entries;
+
+		entries = other;
+		other = swap;
+	}
+	for (size_t i = 0; i < count;)
+	{
+		size_t		end = i + 1;
+		bool		mixed = false;
+
+		for (; end < count && entries[end].key >> 32 == entries[i].key >> 32; end++)
+			mixed = mixed || entries[end].key != entries[i].key;
+		if (mixed)
+			qsort(entries + i, end - i, sizeof(Entry), compare_entries);
+		i = end;
+	}
+	return entries;
+}
+
+/* The keys of a rule, sorted; *memory is what is to be released. */
+static Entry *
+collect_entries(const CrmMatchRecords *records, int rule_number, uint32_t part, uint32_t parts,
+				uint64_t sample, size_t *count, void **memory, CrmMatchHost *host)
+{
+	const CrmMatchRule *rule = &records->model->rule[rule_number];
+	size_t		n = 0;
+	size_t		at = 0;
+	Entry	   *entries;
+
+	for (int pass = 0; pass < 2; pass++)
+	{
+		if (pass == 1)
+		{
+			*memory = host->allocate(host, 2 * n * sizeof(Entry) + 1);
+			entries = *memory;
+		}
+		for (uint32_t record = 0; record < records->count; record++)
+		{
+			const uint64_t *key = crm_match_keys(records, record) + rule->slot;
+
+			for (int i = 0; i < rule->slots && key[i] != 0; i++)
+			{
+				if (parts > 1 && key[i] % parts != part)
+					continue;
+				if (sample != UINT64_MAX && crm_match_mix(key[i], 21) >= sample)
+					continue;
+				if (pass == 0)
+					n++;
+				else
+					entries[at++] = (Entry) {key[i], record};
+			}
+		}
+		if (pass == 0)
+			host->interrupt(host);
+	}
+	*count = n;
+	return sort_entries(*memory, (Entry *) *memory + n, n);
+}
+
+/* Whether the key is the first that both records have. */
+static bool
+is_first_common(const CrmMatchModel *model, const CrmMatchRule *rule, uint64_t key,
+				const uint64_t *a, const uint64_t *b)
+{
+	for (const CrmMatchRule *earlier = model->rule; earlier < rule; earlier++)
+	{
+		const uint64_t *ka = a + earlier->slot;
+		const uint64_t *kb = b + earlier->slot;
+
+		if (earlier->slots == 1)
+		{
+			if (*ka == *kb && *ka != 0)
+				return false;
+			continue;
+		}
+		for (int i = 0; i < earlier->slots && ka[i] != 0; i++)
+			for (int j = 0; j < earlier->slots && kb[j] != 0; j++)
+				if (ka[i] == kb[j])
+					return false;
+	}
+	if (rule->slots > 1)
+		for (int i = 0; i < rule->slots && a[rule->slot + i] != 0; i++)
+			for (int j = 0; j < rule->slots && b[rule->slot + j] != 0; j++)
+				if (a[rule->slot + i] == b[rule->slot + j] && a[rule->slot + i] < key)
+					return false;
+	return true;
+}
+
+void
+crm_match_enumerate(const CrmMatchRecords *records, int rule_number, uint32_t part, uint32_t parts,
+					uint64_t sample, CrmMatchPair pair, void *argument, CrmMatchHost *host)
+{
+	const CrmMatchModel *model = records->model;
+	const CrmMatchRule *rule = &model->rule[rule_number];
+	void	   *memory;
+	size_t		count;
+	Entry	   *entries = collect_entries(records, rule_number, part, parts, sample, &count, &memory, host);
+
+	for (size_t start = 0; start < count;)
+	{
+		size_t		end = start + 1;
+
+		while (end < count && entries[end].key == entries[start].key)
+			end++;
+		for (size_t i = start; i + 1 < end; i++)
+		{
+			uint32_t	a = entries[i].record;
+			const uint64_t *keys = crm_match_keys(records, a);
+
+			for (size_t j = i + 1; j < end; j++)
+			{
+				uint32_t	b = entries[j].record;
+
+				if (is_first_common(model, rule, entries[start].key, keys, crm_match_keys(records, b)))
+					pair(a, b, argument);
+			}
+			if ((i & 255) == 0)
+				host->interrupt(host);
+		}
+		if (end - start > 1)
+			host->interrupt(host);
+		start = end;
+	}
+	host->release(host, memory);
+}
+
+uint64_t
+crm_match_shared_rules(const CrmMatchRecords *records, uint32_t a, uint32_t b)
+{
+	const CrmMatchModel *model = records->model;
+	const uint64_t *keys_a = crm_match_keys(records, a);
+	const uint64_t *keys_b = crm_match_keys(records, b);
+	uint64_t	shared = 0;
+
+	for (int r = 0; r < model->rules; r++)
+	{
+		const uint64_t *ka = keys_a + model->rule[r].slot;
+		const uint64_t *kb = keys_b + model->rule[r].slot;
+		int			slots = model->rule[r].slots;
+
+		for (int i = 0; i < slots && ka[i] != 0; i++)
+			for (int j = 0; j < slots && kb[j] != 0; j++)
+				if (ka[i] == kb[j])
+					shared |= UINT64_C(1) << r;
+	}
+	return shared;
+}
+
+/* ---- blocks that are too large ---- */
+
+static void
+replace_key(uint64_t *key, const CrmMatchRule *rule, uint64_t old_key, uint64_t new_key)
+{
+	uint64_t   *slot = key + rule->slot;
+	int			count = 0;
+	int			at;
+
+	for (int i = 0; i < rule->slots && slot[i] != 0; i++)
+		if (slot[i] != old_key)
+			slot[count++] = slot[i];
+	if (new_key != 0)
+	{
+		for (at = count; at > 0 && slot[at - 1] > new_key; at--)
+			slot[at] = slot[at - 1];
+		if (at == 0 || slot[at - 1] != new_key)
+		{
+			slot[at] = new_key;
+			count++;
+		}
+	}
+	for (int i = count; i < rule->slots; i++)
+		slot[i] = 0;
+}
+
+/* The keys that members of a block would get by another rule, sorted. */
+static Entry *
+divided_entries(const CrmMatchRecords *records, const Entry *block, uint32_t size, int other,
+				Entry *made, Entry *room, uint32_t *count)
+{
+	const CrmMatchRule *rule = &records->model->rule[other];
+	uint32_t	n = 0;
+
+	for (uint32_t i = 0; i < size; i++)
+	{
+		uint64_t	key = crm_match_keys(records, block[i].record)[rule->slot];
+
+		if (key != 0)
+			made[n++] = (Entry) {crm_match_mix(block[i].key, key), block[i].record};
+	}
+	*count = n;
+	return sort_entries(made, room, n);
+}
+
+uint64_t
+crm_match_divide(CrmMatchRecords *records, uint32_t cap, uint64_t *pairs,
+				 void (*report) (const CrmMatchLargeBlock *block, void *argument),
+				 void *argument, CrmMatchHost *host)
+{
+	const CrmMatchModel *model = records->model;
+	uint64_t	total = 0;
+
+	for (int r = 0; r < model->rules; r++)
+	{
+		const CrmMatchRule *rule = &model->rule[r];
+		void	   *memory;
+		size_t		count;
+		Entry	   *entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
+		uint64_t	of_rule = 0;
+
+		for (size_t start = 0; start < count;)
+		{
+			size_t		end = start + 1;
+			uint32_t	size;
+			CrmMatchLargeBlock large;
+			Entry	   *made;
+			uint64_t	least = UINT64_MAX;
+
+			while (end < count && entries[end].key == entries[start].key)
+				end++;
+			size = (uint32_t) (end - start);
+			if (size <= cap)
+			{
+				of_rule += (uint64_t) size * (size - 1) / 2;
+				start = end;
+				continue;
+			}
+
+			/* By the rule that leaves most records in blocks that are small enough. */
+			large = (CrmMatchLargeBlock) {r, entries[start].key, size, -1, size, entries[start].record};
+			made = host->allocate(host, 2 * (size_t) size * sizeof(Entry));
+			for (int other = 0; other < model->rules; other++)
+			{
+				Entry	   *sorted;
+				uint32_t	n;
+				uint32_t	kept = 0;
+
+				if (other == r)
+					continue;
+				sorted = divided_entries(records, entries + start, size, other, made, made + size, &n);
+				for (uint32_t i = 0; i < n;)
+				{
+					uint32_t	j = i + 1;
+
+					while (j < n && sorted[j].key == sorted[i].key)
+						j++;
+					if (j - i <= cap)
+						kept += j - i;
+					i = j;
+				}
+				if (kept > 0 && (uint64_t) (size - kept) < least)
+				{
+					least = size - kept;
+					large.other = other;
+					large.left = size - kept;
+				}
+				host->interrupt(host);
+			}
+			for (size_t i = start; i < end; i++)
+				replace_key(crm_match_keys(records, entries[i].record), rule, entries[start].key, 0);
+			if (large.other >= 0)
+			{
+				uint32_t	n;
+				Entry	   *sorted = divided_entries(records, entries + start, size, large.other, made, made + size, &n);
+
+				for (uint32_t i = 0; i < n;)
+				{
+					uint32_t	j = i + 1;
+
+					while (j < n && sorted[j].key == sorted[i].key)
+						j++;
+					if (j - i <= cap)
+					{
+						for (uint32_t k = i; k < j; k++)
+							replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
+						of_rule += (uint64_t) (j - i) * (j - i - 1) / 2;
+					}
+					i = j;
+				}
+			}
+			host->release(host, made);
+			if (report != NULL)
+				report(&large, argument);
+			start = end;
+		}
+		host->release(host, memory);
+		if (pairs != NULL)
+			pairs[r] = of_rule;
+		total += of_rule;
+	}
+	return total;
+}

@@ -1,0 +1,88 @@
+/*
+ * run.h
+ *		A run of a match model in the server: its records in memory, what is
+ *		read of its tables and what is written to them.
+ */
+#ifndef CRM_MATCH_RUN_H
+#define CRM_MATCH_RUN_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "match/match.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+/* What a column of the query holds, and so how it is read. */
+typedef struct MatchColumn
+{
+	bool		is_array;
+	Oid			type;			/* of the elements */
+	int16		length;
+	bool		by_value;
+	char		align;
+	FmgrInfo	output;			/* when it is read as text */
+} MatchColumn;
+
+typedef struct MatchRun
+{
+	CrmMatchHost host;			/* must be first */
+	MemoryContext context;		/* everything of the run */
+	char	   *name;
+	char	   *relation;
+	char	   *id_expression;
+	char	   *id_type;		/* of the only column, or NULL */
+	char	   *order;
+	char	   *filter;			/* or NULL */
+	char	   *expression[CRM_MATCH_FIELDS];
+	int			version;		/* 0: not trained */
+	double		threshold;
+	double		missing;
+	int			block_limit;
+	CrmMatchModel model;
+	CrmMatchFrequencies frequencies;
+	CrmMatchAliases *aliases;
+	CrmMatchRecords records;
+	uint32		chunks;			/* that there is room for */
+	char	  **id;				/* of each chunk, the ids one behind the other */
+	uint32	  **id_offset;		/* of each chunk, where each of them begins */
+	Size		memory;			/* bytes of features, keys and ids */
+	MatchColumn column[CRM_MATCH_FIELDS + 1];
+	uint64_t	pairs[CRM_MATCH_RULES]; /* of each rule */
+	struct dsa_area *area;		/* where the records are shared, or NULL */
+	uint64		shared_chunks;	/* dsa_pointer */
+} MatchRun;
+
+/* ---- model.c ---- */
+
+/* Reads a model; it must be trained when asked for.  Within SPI. */
+extern MatchRun *crm_match_open(const char *name, bool trained);
+extern void crm_match_read_frequencies(MatchRun *run);
+extern int	crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchTraining *training);
+
+/* ---- load.c ---- */
+
+/* Reads records; only those of the given ids unless NULL.  Within SPI. */
+extern void crm_match_load(MatchRun *run, ArrayType *only);
+extern void crm_match_check_query(MatchRun *run);
+extern void crm_match_read_aliases(MatchRun *run);
+extern const char *crm_match_id(const MatchRun *run, uint32 record);
+
+/* Fills in the feature of one record whose fields come as text arrays. */
+extern void crm_match_put_datum(MatchRun *run, uint8_t *feature, int field, Datum value, const MatchColumn *column);
+extern void crm_match_describe_column(Oid type, MatchColumn *column);
+
+/* ---- score.c ---- */
+
+typedef struct MatchEdges
+{
+	CrmMatchEdge *edge;
+	Size		count;
+	Size		room;
+} MatchEdges;
+
+/* Pairs whose weight reaches the floor. */
+extern uint64 crm_match_score(MatchRun *run, double floor, MatchEdges *edges);
+extern CrmMatchHistogram *crm_match_collect(MatchRun *run, uint64_t sample);
+
+#endif							/* CRM_MATCH_RUN_H */

@@ -1,0 +1,585 @@
+/*
+ * train.c
+ *		What the weights are, learned from the records alone.
+ *
+ * u, how often a level occurs among records of different entities, is counted
+ * over pairs drawn at random, nearly all of which are such.  m, how often it
+ * occurs among records of one entity, is estimated by expectation maximisation
+ * (Dempster, Laird and Rubin, 1977; for linkage Jaro, 1989), with u fixed: one
+ * session for each blocking rule, over the pairs that share its key, for the
+ * fields that the rule does not look at; of all sessions the median counts.
+ * How many pairs match at all, lambda, is counted first from pairs that agree
+ * in so much that chance explains hardly any of them.
+ *
+ * All of it works on counts of patterns, in an order that depends on nothing
+ * but these: the same records give the same model to the last bit.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/match.h"
+
+#define MAX_ITERATIONS 200
+#define CONVERGENCE 1e-5
+
+/* Shares of chance below which agreement is taken for a match. */
+#define SURE 0.02
+
+/* A session with less matches than that says nothing. */
+#define LEAST_MATCHES 10
+#define LEAST_SHARE 0.002
+
+/* No agreement is proof: bounds of the weight of one level. */
+#define LEAST_WEIGHT (-12.0)
+#define MOST_WEIGHT 30.0
+
+/* ---- histograms ---- */
+
+struct CrmMatchHistogram
+{
+	CrmMatchHost *host;
+	size_t		size;
+	size_t		used;
+	CrmMatchBin *bin;			/* count 0: free */
+};
+
+static void
+histogram_allocate(CrmMatchHistogram *histogram, size_t size)
+{
+	histogram->size = size;
+	histogram->bin = histogram->host->allocate(histogram->host, size * sizeof(CrmMatchBin));
+	memset(histogram->bin, 0, size * sizeof(CrmMatchBin));
+}
+
+CrmMatchHistogram *
+crm_match_histogram_make(CrmMatchHost *host)
+{
+	CrmMatchHistogram *histogram = host->allocate(host, sizeof(CrmMatchHistogram));
+
+	histogram->host = host;
+	histogram->used = 0;
+	histogram_allocate(histogram, 1024);
+	return histogram;
+}
+
+void
+crm_match_histogram_free(CrmMatchHistogram *histogram)
+{
+	histogram->host->release(histogram->host, histogram->bin);
+	histogram->host->release(histogram->host, histogram);
+}
+
+static CrmMatchBin *
+histogram_place(const CrmMatchHistogram *histogram, uint64_t pattern, uint64_t rules)
+{
+	size_t		at = (size_t) (crm_match_mix(pattern, rules) & (histogram->size - 1));
+
+	while (histogram->bin[at].count != 0 &&
+		   (histogram->bin[at].pattern != pattern || histogram->bin[at].rules != rules))
+		at = (at + 1) & (histogram->size - 1);
+	return &histogram->bin[at];
+}
+
+void
+crm_match_histogram_add(CrmMatchHistogram *histogram, uint64_t pattern, uint64_t rules, uint64_t count)
+{
+	CrmMatchBin *bin;
+
+	if (histogram->used * 4 >= histogram->size * 3)
+	{
+		CrmMatchBin *old = histogram->bin;
+		size_t		old_size = histogram->size;
+
+		histogram_allocate(histogram, old_size * 2);
+		for (size_t i = 0; i < old_size; i++)
+			if (old[i].count != 0)
+				*histogram_place(histogram, old[i].pattern, old[i].rules) = old[i];
+		histogram->host->release(histogram->host, old);
+	}
+	bin = histogram_place(histogram, pattern, rules);
+	if (bin->count == 0)
+	{
+		bin->pattern = pattern;
+		bin->rules = rules;
+		histogram->used++;
+	}
+	bin->count += count;
+}
+
+static int
+compare_bins(const void *a, const void *b)
+{
+	const CrmMatchBin *x = a;
+	const CrmMatchBin *y = b;
+
+	if (x->pattern != y->pattern)
+		return x->pattern < y->pattern ? -1 : 1;
+	return x->rules < y->rules ? -1 : x->rules > y->rules;
+}
+
+CrmMatchBin *
+crm_match_histogram_bins(const CrmMatchHistogram *histogram, size_t *count)
+{
+	CrmMatchBin *bins = histogram->host->allocate(histogram->host, (histogram->used + 1) * sizeof(CrmMatchBin));
+	size_t		n = 0;
+
+	for (size_t i = 0; i < histogram->size; i++)
+		if (histogram->bin[i].count != 0)
+			bins[n++] = histogram->bin[i];
+	qsort(bins, n, sizeof(CrmMatchBin), compare_bins);
+	*count = n;
+	return bins;
+}
+
+/* ---- shares ---- */
+
+typedef double Shares[CRM_MATCH_FIELDS][CRM_MATCH_LEVELS + 1];
+
+/* How often each level occurs among pairs drawn at random; index 0 among all. */
+static void
+count_random(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, Shares share)
+{
+	memset(share, 0, sizeof(Shares));
+	for (int f = 0; f < model->fields; f++)
+	{
+		const CrmMatchField *field = &model->field[f];
+		double		all = 0;
+		double		known;
+		double		others = 0;
+		double		equal;
+
+		for (size_t i = 0; i < count; i++)
+		{
+			share[f][crm_match_level(bins[i].pattern, f)] += (double) bins[i].count;
+			all += (double) bins[i].count;
+		}
+		known = all - share[f][0];
+		share[f][0] = all > 0 ? share[f][0] / all : 0;
+
+		/*
+		 * A tenth of a pair for each level, as none is impossible.  How many
+		 * are equal is known better, from the counts of values.
+		 */
+		for (int level = 1; level <= field->levels; level++)
+			share[f][level] = (share[f][level] + 0.1) / (known + 0.1 * field->levels);
+		equal = exp2(field->agreement[0]);
+		if (equal > 0.999)
+			equal = 0.999;
+		for (int level = 2; level <= field->levels; level++)
+			others += share[f][level];
+		for (int level = 2; level <= field->levels; level++)
+			share[f][level] *= (1 - equal) / others;
+		share[f][1] = equal;
+	}
+}
+
+static bool
+is_person_match(const CrmMatchModel *model, uint64_t pattern)
+{
+	for (int f = 0; f < model->fields; f++)
+		if (model->field[f].comparator == CRM_MATCH_PERSON && crm_match_level(pattern, f) > 6)
+			return false;
+	return true;
+}
+
+/* Pairs that agree in so much that they are of one entity, and their number. */
+static double
+count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double pairs, Shares share)
+{
+	double		sure = 0;
+
+	for (size_t i = 0; i < count;)
+	{
+		uint64_t	pattern = bins[i].pattern;
+		double		seen = 0;
+		double		by_chance = pairs;
+
+		for (; i < count && bins[i].pattern == pattern; i++)
+			seen += (double) bins[i].count;
+		for (int f = 0; f < model->fields; f++)
+		{
+			int			level = crm_match_level(pattern, f);
+
+			by_chance *= level == 0 ? share[f][0] : (1 - share[f][0]) * share[f][level];
+		}
+		if (by_chance < SURE * seen && is_person_match(model, pattern))
+			sure += seen;
+	}
+	return sure;
+}
+
+/* ---- sessions ---- */
+
+/* What a comparison looks like among matches before anything is known. */
+static void
+guess_m(const CrmMatchField *field, double *m)
+{
+	double		rest = 0;
+
+	for (int level = 1; level <= field->levels; level++)
+	{
+		m[level] = level == 1 ? 8 : level == field->levels ? 0.5 : 1.0 / level;
+		rest += m[level];
+	}
+	for (int level = 1; level <= field->levels; level++)
+		m[level] /= rest;
+	m[0] = 1;
+}
+
+static bool
+rule_uses(const CrmMatchRule *rule, int field)
+{
+	for (int i = 0; i < rule->parts; i++)
+		if (rule->part[i].field == field)
+			return true;
+	return false;
+}
+
+/* Expectation maximisation over the pairs of one rule. */
+static void
+run_session(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, int rule,
+			Shares u, Shares m, CrmMatchSession *session, CrmMatchHost *host)
+{
+	double		share = 0.3;
+	bool		free_field[CRM_MATCH_FIELDS];
+	bool		any_free = false;
+
+	memset(session, 0, sizeof(*session));
+	session->rule = rule;
+	for (int f = 0; f < model->fields; f++)
+	{
+		free_field[f] = !rule_uses(&model->rule[rule], f);
+		any_free = any_free || free_field[f];
+		guess_m(&model->field[f], m[f]);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (bins[i].rules >> rule & 1)
+			session->pairs += (double) bins[i].count;
+	if (!any_free)
+	{
+		session->refusal = "the rule looks at every field";
+		return;
+	}
+	if (session->pairs < LEAST_MATCHES)
+	{
+		session->refusal = "the rule gives too few pairs";
+		return;
+	}
+
+	for (session->iterations = 1; session->iterations <= MAX_ITERATIONS; session->iterations++)
+	{
+		Shares		sum;
+		double		matches = 0;
+		double		moved = 0;
+
+		memset(sum, 0, sizeof(sum));
+		for (size_t i = 0; i < count; i++)
+		{
+			double		match = share;
+			double		other = 1 - share;
+			double		expected;
+
+			if ((bins[i].rules >> rule & 1) == 0)
+				continue;
+			for (int f = 0; f < model->fields; f++)
+			{
+				int			level = crm_match_level(bins[i].pattern, f);
+
+				if (free_field[f] && level != 0)
+				{
+					match *= m[f][level];
+					other *= u[f][level];
+				}
+			}
+			expected = (double) bins[i].count * match / (match + other);
+			matches += expected;
+			for (int f = 0; f < model->fields; f++)
+				sum[f][crm_match_level(bins[i].pattern, f)] += expected;
+		}
+		for (int f = 0; f < model->fields; f++)
+		{
+			const CrmMatchField *field = &model->field[f];
+			double		known = 0.05 * field->levels;
+
+			if (!free_field[f])
+				continue;
+			for (int level = 1; level <= field->levels; level++)
+				known += sum[f][level];
+			for (int level = 1; level <= field->levels; level++)
+			{
+				double		next = (sum[f][level] + 0.05) / known;
+
+				moved = fmax(moved, fabs(next - m[f][level]));
+				m[f][level] = next;
+			}
+		}
+		share = fmin(fmax(matches / session->pairs, 1e-9), 1 - 1e-9);
+		host->interrupt(host);
+		if (moved < CONVERGENCE)
+			break;
+	}
+	session->share = share;
+	if (share < LEAST_SHARE)
+		session->refusal = "hardly any pair of the rule is a match";
+	else if (share * session->pairs < LEAST_MATCHES)
+		session->refusal = "the rule gives too few matches";
+	else
+		session->used = true;
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double		x = *(const double *) a;
+	double		y = *(const double *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double
+median(double *values, int count)
+{
+	qsort(values, count, sizeof(double), compare_doubles);
+	return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* ---- weights ---- */
+
+/*
+ * Weights that never rise from a level to a worse one: where they would, the
+ * levels get their common mean (pool adjacent violators).
+ */
+static void
+make_ordered(CrmMatchField *field)
+{
+	double		sum[CRM_MATCH_LEVELS];
+	double		mass[CRM_MATCH_LEVELS];
+	int			size[CRM_MATCH_LEVELS];
+	int			blocks = 0;
+	int			level = 1;
+
+	for (int i = 1; i <= field->levels; i++)
+	{
+		mass[blocks] = field->m[i] + field->u[i];
+		sum[blocks] = field->weight[i] * mass[blocks];
+		size[blocks] = 1;
+		blocks++;
+		while (blocks > 1 && sum[blocks - 2] * mass[blocks - 1] < sum[blocks - 1] * mass[blocks - 2])
+		{
+			blocks--;
+			sum[blocks - 1] += sum[blocks];
+			mass[blocks - 1] += mass[blocks];
+			size[blocks - 1] += size[blocks];
+		}
+	}
+	for (int i = 0; i < blocks; i++)
+		for (int j = 0; j < size[i]; j++)
+			field->weight[level++] = sum[i] / mass[i];
+}
+
+void
+crm_match_set_weights(CrmMatchModel *model)
+{
+	model->prior = log2(model->lambda / (1 - model->lambda));
+	for (int f = 0; f < model->fields; f++)
+	{
+		CrmMatchField *field = &model->field[f];
+
+		field->weight[0] = 0;
+		for (int level = 1; level <= field->levels; level++)
+			field->weight[level] = fmin(fmax(log2(field->m[level] / field->u[level]), LEAST_WEIGHT), MOST_WEIGHT);
+		if (crm_match_level_is_ordered(field))
+			make_ordered(field);
+	}
+}
+
+/* Weight of a pattern without what frequency adds. */
+static double
+plain_weight(const CrmMatchModel *model, uint64_t pattern)
+{
+	double		weight = model->prior;
+
+	for (int f = 0; f < model->fields; f++)
+		weight += model->field[f].weight[crm_match_level(pattern, f)];
+	return weight;
+}
+
+/*
+ * Among pairs drawn at random are matches, few, but of values that hardly
+ * repeat otherwise they are most of the equal ones: takes them out.
+ */
+static void
+remove_matches(CrmMatchModel *model, Shares share)
+{
+	for (int f = 0; f < model->fields; f++)
+	{
+		CrmMatchField *field = &model->field[f];
+
+		for (int level = 1; level <= field->levels; level++)
+		{
+			double		others = (share[f][level] - model->lambda * field->m[level]) / (1 - model->lambda);
+
+			field->u[level] = fmax(others, 0.05 * share[f][level]);
+		}
+	}
+}
+
+bool
+crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_count,
+				const CrmMatchBin *blocked, size_t blocked_count, double fraction,
+				CrmMatchTraining *training, CrmMatchHost *host)
+{
+	double		pairs = training->records * (training->records - 1) / 2;
+	double		sure;
+	Shares		share;
+	Shares		session_m[CRM_MATCH_RULES];
+	bool		lacks[CRM_MATCH_FIELDS];
+
+	training->problem[0] = '\0';
+	training->sessions = 0;
+	training->sampled_pairs = 0;
+	training->blocked_pairs = 0;
+	for (size_t i = 0; i < random_count; i++)
+		training->sampled_pairs += (double) random[i].count;
+	for (size_t i = 0; i < blocked_count; i++)
+		training->blocked_pairs += (double) blocked[i].count / fraction;
+	if (training->sampled_pairs < 1)
+	{
+		snprintf(training->problem, sizeof(training->problem), "there are too few records");
+		return false;
+	}
+	if (blocked_count == 0)
+	{
+		snprintf(training->problem, sizeof(training->problem), "no two records share a blocking key");
+		return false;
+	}
+
+	count_random(model, random, random_count, share);
+	sure = count_sure(model, blocked, blocked_count, pairs * fraction, share) / fraction;
+	if (sure < 1)
+	{
+		snprintf(training->problem, sizeof(training->problem),
+				 "no pair of records agrees in more than chance explains");
+		return false;
+	}
+	model->lambda = fmin(sure / pairs, 0.5);
+
+	for (int r = 0; r < model->rules; r++)
+	{
+		int			n = training->sessions++;
+
+		run_session(model, blocked, blocked_count, r, share, session_m[n], &training->session[n], host);
+	}
+	for (int f = 0; f < model->fields; f++)
+	{
+		CrmMatchField *field = &model->field[f];
+		double		all = 0;
+		int			used = 0;
+
+		guess_m(field, field->m);
+		memcpy(field->u, share[f], sizeof(field->u));
+		for (int level = 1; level <= field->levels; level++)
+		{
+			double		values[CRM_MATCH_RULES];
+
+			used = 0;
+			for (int s = 0; s < training->sessions; s++)
+				if (training->session[s].used && !rule_uses(&model->rule[training->session[s].rule], f))
+					values[used++] = session_m[s][f][level];
+			if (used > 0)
+				field->m[level] = median(values, used);
+			all += field->m[level];
+		}
+		lacks[f] = used == 0;
+		for (int level = 1; level <= field->levels; level++)
+			field->m[level] /= all;
+	}
+
+	/*
+	 * Now that the fields have weights, how many pairs match is the sum of
+	 * their probabilities; and a field that no session could free is learned
+	 * from what the others say.
+	 */
+	for (int round = 0; round < 20; round++)
+	{
+		double		before = model->lambda;
+		double		matches = 0;
+		Shares		sum;
+
+		remove_matches(model, share);
+		crm_match_set_weights(model);
+		memset(sum, 0, sizeof(sum));
+		for (size_t i = 0; i < blocked_count; i++)
+		{
+			double		weight = plain_weight(model, blocked[i].pattern);
+			double		expected;
+
+			if (!is_person_match(model, blocked[i].pattern))
+				weight = fmin(weight, 0);
+			expected = (double) blocked[i].count * crm_match_probability(weight);
+			matches += expected;
+			for (int f = 0; f < model->fields; f++)
+				if (lacks[f])
+					sum[f][crm_match_level(blocked[i].pattern, f)] += expected;
+		}
+		for (int f = 0; f < model->fields; f++)
+		{
+			CrmMatchField *field = &model->field[f];
+			double		known = 0.05 * field->levels;
+
+			for (int level = 1; level <= field->levels && lacks[f]; level++)
+				known += sum[f][level];
+			for (int level = 1; level <= field->levels && lacks[f]; level++)
+				field->m[level] = (sum[f][level] + 0.05) / known;
+		}
+		training->matches = matches / fraction;
+		model->lambda = fmin(fmax(training->matches / pairs, 1 / pairs), 0.5);
+		host->interrupt(host);
+		if (fabs(model->lambda - before) < 1e-4 * before)
+			break;
+	}
+	if (training->matches < 1)
+	{
+		snprintf(training->problem, sizeof(training->problem), "hardly any pair of records is a match");
+		return false;
+	}
+	remove_matches(model, share);
+	crm_match_set_weights(model);
+	return true;
+}
+
+void
+crm_match_learn_labels(CrmMatchModel *model, const CrmMatchBin *matches, size_t match_count,
+					   const CrmMatchBin *others, size_t other_count)
+{
+	/* What training found counts as much as so many labelled pairs. */
+	const double belief_m = 50;
+	const double belief_u = 5000;
+
+	for (int f = 0; f < model->fields; f++)
+	{
+		CrmMatchField *field = &model->field[f];
+		double		of_matches[CRM_MATCH_LEVELS + 1] = {0};
+		double		of_others[CRM_MATCH_LEVELS + 1] = {0};
+		double		known_matches = 0;
+		double		known_others = 0;
+
+		for (size_t i = 0; i < match_count; i++)
+			of_matches[crm_match_level(matches[i].pattern, f)] += (double) matches[i].count;
+		for (size_t i = 0; i < other_count; i++)
+			of_others[crm_match_level(others[i].pattern, f)] += (double) others[i].count;
+		for (int level = 1; level <= field->levels; level++)
+		{
+			known_matches += of_matches[level];
+			known_others += of_others[level];
+		}
+		for (int level = 1; level <= field->levels; level++)
+		{
+			field->m[level] = (field->m[level] * belief_m + of_matches[level]) / (belief_m + known_matches);
+			field->u[level] = (field->u[level] * belief_u + of_others[level]) / (belief_u + known_others);
+		}
+	}
+	crm_match_set_weights(model);
+}
