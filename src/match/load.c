@@ -454,7 +454,7 @@ crm_match_check_query(MatchRun *run)
 void
 crm_match_load(MatchRun *run, ArrayType *only)
 {
-	Receiver	receiver = {{receive_row, start_rows, end_rows, end_rows, DestNone}};
+	Receiver	receiver = {{receive_row, start_rows, end_rows, end_rows, DestTuplestore}};
 	StringInfoData sql;
 	SPIExecuteOptions options = {0};
 	int			result;
