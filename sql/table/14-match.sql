@@ -67,18 +67,16 @@ CREATE TABLE crm.match_level (
 );
 COMMENT ON TABLE crm.match_level IS 'Parameters of match models: what agreement in a field weighs.';
 
-CREATE TABLE crm.match_session (
-    model text NOT NULL, -- Whose session.
+CREATE TABLE crm.match_rule_yield (
+    model text NOT NULL, -- Whose rule.
     version integer NOT NULL, -- Of which version.
-    rule integer NOT NULL, -- Place of the blocking rule over whose pairs it ran.
-    pairs double precision NOT NULL, -- Pairs of the rule in the sample.
-    share double precision NOT NULL, -- Share of matches among them.
-    iterations integer NOT NULL, -- How many rounds it took.
-    refusal text, -- Why it did not count; null when it did.
+    rule integer NOT NULL, -- Place of the blocking rule.
+    pairs double precision NOT NULL, -- Pairs that share its key.
+    expected_matches double precision NOT NULL, -- How many of them are of one entity.
     PRIMARY KEY (model, version, rule),
     FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
 );
-COMMENT ON TABLE crm.match_session IS 'How the training of a version went: one session of estimation for each blocking rule.';
+COMMENT ON TABLE crm.match_rule_yield IS 'What each blocking rule brought when a version was trained.';
 
 CREATE TABLE crm.match_frequency (
     model text NOT NULL, -- Whose values.

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "match/match.h"
+#include "text/name_char.h"
 #include "text/name_key.h"
 #include "text/utf8.h"
 
@@ -366,7 +367,7 @@ crm_match_layout(CrmMatchModel *model)
 
 /* One byte a letter; returns how many. */
 static int
-put_letters(const char *key, size_t length, uint8_t *letter)
+put_letters(const char *text, size_t length, uint8_t *letter)
 {
 	int			count = 0;
 	size_t		at = 0;
@@ -374,7 +375,7 @@ put_letters(const char *key, size_t length, uint8_t *letter)
 	while (at < length && count < CRM_MATCH_LETTERS)
 	{
 		uint32_t	code;
-		int			bytes = crm_utf8_decode(key + at, length - at, &code);
+		int			bytes = crm_utf8_decode(text + at, length - at, &code);
 
 		letter[count++] = (uint8_t) (code < 0x80 ? code : 0x80 | (code & 0x7F));
 		at += bytes > 0 ? bytes : 1;
@@ -382,16 +383,86 @@ put_letters(const char *key, size_t length, uint8_t *letter)
 	return count;
 }
 
+/* Cyrillic a to ya, and yo and its kin, in Latin letters. */
+static const char *const cyrillic[32] = {
+	"a", "b", "v", "g", "d", "e", "zh", "z", "i", "i", "k", "l", "m", "n", "o", "p",
+	"r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "sch", "", "y", "", "e", "yu", "ya"
+};
+static const char *const more_cyrillic[16] = {
+	"e", "e", "d", "g", "e", "s", "i", "i", "j", "l", "n", "c", "k", "i", "u", "d"
+};
+
+/* Latin letters with marks: U+00C0 to U+017F without them. */
+static const char latin[] =
+"aaaaaaaceeeeiiiidnooooo ouuuuytsaaaaaaaceeeeiiiidnooooo ouuuuyty"
+"aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllll"
+"nnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+
+/*
+ * The letters of a text, as Latin ones without marks: what a typing error is
+ * counted in.  Returns the length; script is that of the first letter.
+ */
+static size_t
+spell(const char *text, size_t length, char *out, size_t size, uint8_t *script)
+{
+	size_t		n = 0;
+	bool		gap = false;
+
+	*script = CRM_SCRIPT_NONE;
+	for (size_t at = 0; at < length && n + 8 < size;)
+	{
+		uint32_t	code;
+		int			bytes = crm_utf8_decode(text + at, length - at, &code);
+		CrmScript	kind;
+
+		at += bytes > 0 ? bytes : 1;
+		if (bytes == 0 || crm_name_is_mark(code) || crm_name_is_apostrophe(code))
+			continue;
+		code = crm_name_lower(code);
+		kind = crm_name_script(code);
+		if (kind == CRM_SCRIPT_NONE && !(code >= '0' && code <= '9'))
+		{
+			gap = n > 0;
+			continue;
+		}
+		if (*script == CRM_SCRIPT_NONE)
+			*script = (uint8_t) kind;
+		if (gap)
+			out[n++] = ' ';
+		gap = false;
+		if (code < 0x80)
+			out[n++] = (char) code;
+		else if (code >= 0xC0 && code < 0xC0 + sizeof(latin) - 1)
+		{
+			if (code == 0xDF)
+				out[n++] = 's';
+			out[n++] = latin[code - 0xC0];
+		}
+		else if (code >= 0x430 && code < 0x450)
+			for (const char *c = cyrillic[code - 0x430]; *c != '\0'; c++)
+				out[n++] = *c;
+		else if (code >= 0x450 && code < 0x460)
+			for (const char *c = more_cyrillic[code - 0x450]; *c != '\0'; c++)
+				out[n++] = *c;
+		else
+			n += crm_utf8_encode(code, out + n);
+	}
+	return n;
+}
+
 static void
 put_folded(CrmMatchText *value, const char *text, size_t length)
 {
 	char		key[CRM_NAME_KEY_SIZE];
+	char		letters[256];
 	size_t		n = crm_name_key(text, length, CRM_NAME_RUSSIAN, key);
 
 	if (n == 0)
 		return;
 	value->hash = crm_match_hash(key, n, 0);
-	value->length = (uint8_t) put_letters(key, n, value->letter);
+	n = spell(text, length, letters, sizeof(letters), &value->script);
+	value->spelling = (uint32_t) crm_match_hash(letters, n, 9);
+	value->length = (uint8_t) put_letters(letters, n, value->letter);
 }
 
 /*
@@ -434,6 +505,7 @@ put_identifier(CrmMatchText *value, const char *text, size_t length)
 	if (n == 0)
 		return;
 	value->hash = crm_match_hash(kept, n, 0);
+	value->spelling = (uint32_t) value->hash;
 	value->length = (uint8_t) put_letters(kept, n, value->letter);
 }
 
@@ -541,7 +613,8 @@ crm_match_put_date(const CrmMatchModel *model, uint8_t *feature, int field_numbe
 {
 	CrmMatchDate *date = (CrmMatchDate *) (feature + model->field[field_number].offset);
 
-	if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31)
+	/* What is no date is compared all the same: it may be one but for a digit. */
+	if (year < 1 || year > 9999 || month < 0 || month > 99 || day < 0 || day > 99)
 		return;
 	date->year = (int16_t) year;
 	date->month = (uint8_t) month;
@@ -592,15 +665,9 @@ crm_match_put_aliases(const CrmMatchModel *model, uint8_t *feature, const CrmMat
 	{
 		const CrmMatchField *field = &model->field[i];
 		CrmMatchPerson *person = (CrmMatchPerson *) (feature + field->offset);
-		uint64_t	name;
-		int			first = 0;
 
-		if (field->comparator != CRM_MATCH_PERSON || person->given.hash == 0)
-			continue;
-		while (first < person->given.length && person->given.letter[first] != ' ')
-			first++;
-		name = first < person->given.length ? crm_match_hash(person->given.letter, first, 0) : person->given.hash;
-		memcpy(person->alias, alias_place(aliases, name)->full, sizeof(person->alias));
+		if (field->comparator == CRM_MATCH_PERSON && person->given.hash != 0)
+			memcpy(person->alias, alias_place(aliases, person->given.hash)->full, sizeof(person->alias));
 	}
 }
 

@@ -191,8 +191,11 @@ is_short_form(const CrmMatchText *a, const CrmMatchText *b)
 static Likeness
 compare_parts(const CrmMatchText *a, const CrmMatchText *b, double bound)
 {
-	if (a->hash == b->hash)
+	if (a->spelling == b->spelling)
 		return EQUAL;
+	/* Of two scripts the sound is all there is to compare. */
+	if (a->hash == b->hash)
+		return a->script != b->script ? EQUAL : ALIKE;
 	if (is_short_form(a, b))
 		return SHORT;
 	return letters_alike(a, b, bound) ? ALIKE : DIFFERENT;
@@ -242,7 +245,7 @@ compare_persons(const CrmMatchPerson *a, const CrmMatchPerson *b)
 					break;
 			}
 		}
-		if (a->family.hash == b->given.hash && a->given.hash == b->family.hash)
+		if (a->family.hash == b->given.hash && a->given.hash == b->family.hash && a->family.hash != a->given.hash)
 			return PERSON_SWAPPED;
 		if (family >= ALIKE && given == EQUAL)
 			return PERSON_FAMILY_ALIKE;
@@ -288,7 +291,7 @@ compare_text(const CrmMatchField *field, const CrmMatchText *a, const CrmMatchTe
 {
 	double		similarity;
 
-	if (a->hash == b->hash)
+	if (a->spelling == b->spelling || (a->hash == b->hash && a->script != b->script))
 		return 1;
 	if (field->levels == 2)
 		return 2;

@@ -129,6 +129,28 @@ as_text(const MatchColumn *column, Datum value, int *length)
 	return s;
 }
 
+/* Four, two and two digits, which are no date as they stand: 1959-03-92. */
+static bool
+digits_of_date(const char *s, int length, CrmDate *date)
+{
+	int			digits[8];
+	int			count = 0;
+
+	for (int i = 0; i < length; i++)
+		if (s[i] >= '0' && s[i] <= '9')
+		{
+			if (count == 8)
+				return false;
+			digits[count++] = s[i] - '0';
+		}
+	if (count != 8)
+		return false;
+	date->year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3];
+	date->month = digits[4] * 10 + digits[5];
+	date->day = digits[6] * 10 + digits[7];
+	return true;
+}
+
 static void
 put_email(MatchRun *run, uint8_t *feature, int field, const char *s, int length)
 {
@@ -221,7 +243,7 @@ put_value(MatchRun *run, uint8_t *feature, int field, int part, Datum value, con
 				CrmDate		date;
 				CrmCheck	check;
 
-				if (crm_date_parse(s, length, false, &date, &check))
+				if (crm_date_parse(s, length, false, &date, &check) || digits_of_date(s, length, &date))
 					crm_match_put_date(&run->model, feature, field, date.year, date.month, date.day);
 				break;
 			}

@@ -139,9 +139,11 @@ typedef struct CrmMatchHost
 
 typedef struct CrmMatchText
 {
-	uint64_t	hash;
+	uint64_t	hash;			/* of how it sounds: crm_name_key() */
+	uint32_t	spelling;		/* hash of the letters */
 	float		frequency;		/* log2 of the value's share of all values */
 	uint8_t		length;
+	uint8_t		script;			/* of the first letter */
 	uint8_t		letter[CRM_MATCH_LETTERS];
 } CrmMatchText;
 
@@ -385,16 +387,12 @@ extern void crm_match_histogram_add(CrmMatchHistogram *histogram, uint64_t patte
 /* All bins in the order of pattern and rules; the caller releases them. */
 extern CrmMatchBin *crm_match_histogram_bins(const CrmMatchHistogram *histogram, size_t *count);
 
-/* A session of estimation and how it went, for the report. */
-typedef struct CrmMatchSession
+/* What a blocking rule brought, for the report. */
+typedef struct CrmMatchRuleReport
 {
-	int			rule;
 	double		pairs;
-	double		share;			/* of matches among its pairs */
-	int			iterations;
-	bool		used;
-	const char *refusal;		/* why not used */
-} CrmMatchSession;
+	double		matches;		/* expected among them */
+} CrmMatchRuleReport;
 
 typedef struct CrmMatchTraining
 {
@@ -402,8 +400,8 @@ typedef struct CrmMatchTraining
 	double		sampled_pairs;	/* random pairs, for u */
 	double		blocked_pairs;	/* pairs of the blocks, in all */
 	double		matches;		/* expected among them */
-	int			sessions;
-	CrmMatchSession session[CRM_MATCH_RULES];
+	int			iterations;
+	CrmMatchRuleReport rule[CRM_MATCH_RULES];
 	char		problem[256];	/* why there is no model; empty when there is */
 } CrmMatchTraining;
 

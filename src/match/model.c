@@ -513,16 +513,14 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 					7, frequency_types, row, NULL, SPI_OK_INSERT);
 		}
 	}
-	for (int i = 0; i < training->sessions; i++)
+	for (int r = 0; r < run->model.rules; r++)
 	{
-		const CrmMatchSession *session = &training->session[i];
-		Oid			session_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, INT4OID, TEXTOID};
-		Datum		row[] = {name, values[1], Int32GetDatum(session->rule + 1), Float8GetDatum(session->pairs),
-			Float8GetDatum(session->share), Int32GetDatum(session->iterations),
-		session->refusal == NULL ? (Datum) 0 : CStringGetTextDatum(session->refusal)};
+		Oid			rule_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID};
+		Datum		row[] = {name, values[1], Int32GetDatum(r + 1), Float8GetDatum(training->rule[r].pairs),
+		Float8GetDatum(training->rule[r].matches)};
 
-		execute("INSERT INTO crm.match_session (model, version, rule, pairs, share, iterations, refusal) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-				7, session_types, row, session->refusal == NULL ? "      n" : NULL, SPI_OK_INSERT);
+		execute("INSERT INTO crm.match_rule_yield (model, version, rule, pairs, expected_matches) VALUES ($1, $2, $3, $4, $5)",
+				5, rule_types, row, NULL, SPI_OK_INSERT);
 	}
 	return version;
 }

@@ -5,11 +5,12 @@
  * u, how often a level occurs among records of different entities, is counted
  * over pairs drawn at random, nearly all of which are such.  m, how often it
  * occurs among records of one entity, is estimated by expectation maximisation
- * (Dempster, Laird and Rubin, 1977; for linkage Jaro, 1989), with u fixed: one
- * session for each blocking rule, over the pairs that share its key, for the
- * fields that the rule does not look at; of all sessions the median counts.
- * How many pairs match at all, lambda, is counted first from pairs that agree
- * in so much that chance explains hardly any of them.
+ * (Dempster, Laird and Rubin, 1977; for linkage Jaro, 1989), with u fixed, over
+ * the pairs of all blocks.  Blocks bring pairs together because they agree, so
+ * that each field learns only from pairs that some rule brought which does not
+ * look at it.  It begins with pairs that agree in so much that chance explains
+ * hardly any of them; their number is the first lambda, the chance that two
+ * records match at all.
  *
  * All of it works on counts of patterns, in an order that depends on nothing
  * but these: the same records give the same model to the last bit.
@@ -27,9 +28,11 @@
 /* Shares of chance below which agreement is taken for a match. */
 #define SURE 0.02
 
-/* A session with less matches than that says nothing. */
+/* Of fewer matches nothing is learned. */
 #define LEAST_MATCHES 10
-#define LEAST_SHARE 0.002
+
+/* So many pairs the first guess is worth. */
+#define GUESS_PAIRS 5
 
 /* No agreement is proof: bounds of the weight of one level. */
 #define LEAST_WEIGHT (-12.0)
@@ -186,10 +189,11 @@ is_person_match(const CrmMatchModel *model, uint64_t pattern)
 
 /* Pairs that agree in so much that they are of one entity, and their number. */
 static double
-count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double pairs, Shares share)
+count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double pairs, Shares share, Shares levels)
 {
 	double		sure = 0;
 
+	memset(levels, 0, sizeof(Shares));
 	for (size_t i = 0; i < count;)
 	{
 		uint64_t	pattern = bins[i].pattern;
@@ -204,13 +208,16 @@ count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, do
 
 			by_chance *= level == 0 ? share[f][0] : (1 - share[f][0]) * share[f][level];
 		}
-		if (by_chance < SURE * seen && is_person_match(model, pattern))
-			sure += seen;
+		if (by_chance >= SURE * seen || !is_person_match(model, pattern))
+			continue;
+		sure += seen;
+		for (int f = 0; f < model->fields; f++)
+			levels[f][crm_match_level(pattern, f)] += seen;
 	}
 	return sure;
 }
 
-/* ---- sessions ---- */
+/* ---- estimation ---- */
 
 /* What a comparison looks like among matches before anything is known. */
 static void
@@ -228,6 +235,18 @@ guess_m(const CrmMatchField *field, double *m)
 	m[0] = 1;
 }
 
+/* Shares from counts of levels, where the shares given are worth so many pairs. */
+static void
+mix_in(const CrmMatchField *field, double *m, const double *counts, double worth)
+{
+	double		all = worth;
+
+	for (int level = 1; level <= field->levels; level++)
+		all += counts[level];
+	for (int level = 1; level <= field->levels; level++)
+		m[level] = (m[level] * worth + counts[level]) / all;
+}
+
 static bool
 rule_uses(const CrmMatchRule *rule, int field)
 {
@@ -235,114 +254,6 @@ rule_uses(const CrmMatchRule *rule, int field)
 		if (rule->part[i].field == field)
 			return true;
 	return false;
-}
-
-/* Expectation maximisation over the pairs of one rule. */
-static void
-run_session(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, int rule,
-			Shares u, Shares m, CrmMatchSession *session, CrmMatchHost *host)
-{
-	double		share = 0.3;
-	bool		free_field[CRM_MATCH_FIELDS];
-	bool		any_free = false;
-
-	memset(session, 0, sizeof(*session));
-	session->rule = rule;
-	for (int f = 0; f < model->fields; f++)
-	{
-		free_field[f] = !rule_uses(&model->rule[rule], f);
-		any_free = any_free || free_field[f];
-		guess_m(&model->field[f], m[f]);
-	}
-	for (size_t i = 0; i < count; i++)
-		if (bins[i].rules >> rule & 1)
-			session->pairs += (double) bins[i].count;
-	if (!any_free)
-	{
-		session->refusal = "the rule looks at every field";
-		return;
-	}
-	if (session->pairs < LEAST_MATCHES)
-	{
-		session->refusal = "the rule gives too few pairs";
-		return;
-	}
-
-	for (session->iterations = 1; session->iterations <= MAX_ITERATIONS; session->iterations++)
-	{
-		Shares		sum;
-		double		matches = 0;
-		double		moved = 0;
-
-		memset(sum, 0, sizeof(sum));
-		for (size_t i = 0; i < count; i++)
-		{
-			double		match = share;
-			double		other = 1 - share;
-			double		expected;
-
-			if ((bins[i].rules >> rule & 1) == 0)
-				continue;
-			for (int f = 0; f < model->fields; f++)
-			{
-				int			level = crm_match_level(bins[i].pattern, f);
-
-				if (free_field[f] && level != 0)
-				{
-					match *= m[f][level];
-					other *= u[f][level];
-				}
-			}
-			expected = (double) bins[i].count * match / (match + other);
-			matches += expected;
-			for (int f = 0; f < model->fields; f++)
-				sum[f][crm_match_level(bins[i].pattern, f)] += expected;
-		}
-		for (int f = 0; f < model->fields; f++)
-		{
-			const CrmMatchField *field = &model->field[f];
-			double		known = 0.05 * field->levels;
-
-			if (!free_field[f])
-				continue;
-			for (int level = 1; level <= field->levels; level++)
-				known += sum[f][level];
-			for (int level = 1; level <= field->levels; level++)
-			{
-				double		next = (sum[f][level] + 0.05) / known;
-
-				moved = fmax(moved, fabs(next - m[f][level]));
-				m[f][level] = next;
-			}
-		}
-		share = fmin(fmax(matches / session->pairs, 1e-9), 1 - 1e-9);
-		host->interrupt(host);
-		if (moved < CONVERGENCE)
-			break;
-	}
-	session->share = share;
-	if (share < LEAST_SHARE)
-		session->refusal = "hardly any pair of the rule is a match";
-	else if (share * session->pairs < LEAST_MATCHES)
-		session->refusal = "the rule gives too few matches";
-	else
-		session->used = true;
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, int count)
-{
-	qsort(values, count, sizeof(double), compare_doubles);
-	return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 /* ---- weights ---- */
@@ -434,11 +345,10 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	double		pairs = training->records * (training->records - 1) / 2;
 	double		sure;
 	Shares		share;
-	Shares		session_m[CRM_MATCH_RULES];
-	bool		lacks[CRM_MATCH_FIELDS];
+	Shares		first;
+	uint64_t	free_rules[CRM_MATCH_FIELDS];
 
 	training->problem[0] = '\0';
-	training->sessions = 0;
 	training->sampled_pairs = 0;
 	training->blocked_pairs = 0;
 	for (size_t i = 0; i < random_count; i++)
@@ -457,7 +367,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	}
 
 	count_random(model, random, random_count, share);
-	sure = count_sure(model, blocked, blocked_count, pairs * fraction, share) / fraction;
+	sure = count_sure(model, blocked, blocked_count, pairs * fraction, share, first) / fraction;
 	if (sure < 1)
 	{
 		snprintf(training->problem, sizeof(training->problem),
@@ -465,52 +375,28 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		return false;
 	}
 	model->lambda = fmin(sure / pairs, 0.5);
-
-	for (int r = 0; r < model->rules; r++)
-	{
-		int			n = training->sessions++;
-
-		run_session(model, blocked, blocked_count, r, share, session_m[n], &training->session[n], host);
-	}
 	for (int f = 0; f < model->fields; f++)
 	{
-		CrmMatchField *field = &model->field[f];
-		double		all = 0;
-		int			used = 0;
-
-		guess_m(field, field->m);
-		memcpy(field->u, share[f], sizeof(field->u));
-		for (int level = 1; level <= field->levels; level++)
-		{
-			double		values[CRM_MATCH_RULES];
-
-			used = 0;
-			for (int s = 0; s < training->sessions; s++)
-				if (training->session[s].used && !rule_uses(&model->rule[training->session[s].rule], f))
-					values[used++] = session_m[s][f][level];
-			if (used > 0)
-				field->m[level] = median(values, used);
-			all += field->m[level];
-		}
-		lacks[f] = used == 0;
-		for (int level = 1; level <= field->levels; level++)
-			field->m[level] /= all;
+		guess_m(&model->field[f], model->field[f].m);
+		mix_in(&model->field[f], model->field[f].m, first[f], GUESS_PAIRS);
+		free_rules[f] = 0;
+		for (int r = 0; r < model->rules; r++)
+			if (!rule_uses(&model->rule[r], f))
+				free_rules[f] |= UINT64_C(1) << r;
 	}
 
-	/*
-	 * Now that the fields have weights, how many pairs match is the sum of
-	 * their probabilities; and a field that no session could free is learned
-	 * from what the others say.
-	 */
-	for (int round = 0; round < 20; round++)
+	for (training->iterations = 1; training->iterations <= MAX_ITERATIONS; training->iterations++)
 	{
 		double		before = model->lambda;
 		double		matches = 0;
-		Shares		sum;
+		double		moved = 0;
+		Shares		all;
+		Shares		unbiased;
 
 		remove_matches(model, share);
 		crm_match_set_weights(model);
-		memset(sum, 0, sizeof(sum));
+		memset(all, 0, sizeof(all));
+		memset(unbiased, 0, sizeof(unbiased));
 		for (size_t i = 0; i < blocked_count; i++)
 		{
 			double		weight = plain_weight(model, blocked[i].pattern);
@@ -521,23 +407,32 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 			expected = (double) blocked[i].count * crm_match_probability(weight);
 			matches += expected;
 			for (int f = 0; f < model->fields; f++)
-				if (lacks[f])
-					sum[f][crm_match_level(blocked[i].pattern, f)] += expected;
+			{
+				int			level = crm_match_level(blocked[i].pattern, f);
+
+				all[f][level] += expected;
+				if ((blocked[i].rules & free_rules[f]) != 0)
+					unbiased[f][level] += expected;
+			}
 		}
 		for (int f = 0; f < model->fields; f++)
 		{
 			CrmMatchField *field = &model->field[f];
-			double		known = 0.05 * field->levels;
+			double		next[CRM_MATCH_LEVELS + 1];
+			double		seen = 0;
 
-			for (int level = 1; level <= field->levels && lacks[f]; level++)
-				known += sum[f][level];
-			for (int level = 1; level <= field->levels && lacks[f]; level++)
-				field->m[level] = (sum[f][level] + 0.05) / known;
+			for (int level = 1; level <= field->levels; level++)
+				seen += unbiased[f][level];
+			guess_m(field, next);
+			mix_in(field, next, all[f], 1);
+			for (int level = 1; level <= field->levels; level++)
+				moved = fmax(moved, fabs(next[level] - field->m[level]));
+			memcpy(field->m, next, sizeof(next));
 		}
 		training->matches = matches / fraction;
-		model->lambda = fmin(fmax(training->matches / pairs, 1 / pairs), 0.5);
+		model->lambda = fmin(fmax(training->matches / pairs, 0.1 / pairs), 0.5);
 		host->interrupt(host);
-		if (fabs(model->lambda - before) < 1e-4 * before)
+		if (moved < CONVERGENCE && fabs(model->lambda - before) < CONVERGENCE * before)
 			break;
 	}
 	if (training->matches < 1)
@@ -547,6 +442,19 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	}
 	remove_matches(model, share);
 	crm_match_set_weights(model);
+	for (int r = 0; r < model->rules; r++)
+	{
+		CrmMatchRuleReport *report = &training->rule[r];
+
+		report->pairs = report->matches = 0;
+		for (size_t i = 0; i < blocked_count; i++)
+			if (blocked[i].rules >> r & 1)
+			{
+				report->pairs += (double) blocked[i].count / fraction;
+				report->matches += (double) blocked[i].count / fraction *
+					crm_match_probability(plain_weight(model, blocked[i].pattern));
+			}
+	}
 	return true;
 }
 
