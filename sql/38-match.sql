@@ -67,9 +67,9 @@ BEGIN
     family := columns -> 'family' ->> 0;
 
     IF given IS NOT NULL AND family IS NOT NULL THEN
-        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person', 'expression', format('ARRAY[%I::text, %I::text]', given, family));
+        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person', 'decisive', true, 'expression', format('ARRAY[%I::text, %I::text]', given, family));
     ELSIF columns ? 'full_name' OR (columns ? 'organisation' AND (columns ? 'birth' OR columns ? 'middle')) THEN
-        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person',
+        fields := fields || jsonb_build_object('name', 'person', 'comparator', 'person', 'decisive', true,
                                                'expression', format('%I::text', coalesce(columns -> 'full_name' ->> 0, columns -> 'organisation' ->> 0)));
     ELSIF given IS NOT NULL OR family IS NOT NULL THEN
         fields := fields || jsonb_build_object('name', 'name', 'comparator', 'name_part', 'expression', format('%I::text', coalesce(family, given)));
@@ -104,7 +104,7 @@ BEGIN
                                                'max_values', CASE WHEN place LIKE 'ARRAY[%' OR place LIKE '%[]' THEN 3 ELSE 1 END);
     END LOOP;
     IF columns ? 'organisation' AND NOT (person AND NOT columns ?| '{given,full_name}') THEN
-        fields := fields || jsonb_build_object('name', 'organisation', 'comparator', 'words', 'expression', format('%I::text', columns -> 'organisation' ->> 0));
+        fields := fields || jsonb_build_object('name', 'organisation', 'comparator', 'words', 'decisive', NOT person, 'expression', format('%I::text', columns -> 'organisation' ->> 0));
     END IF;
     IF columns ? 'address' THEN
         SELECT CASE WHEN count(*) = 1 THEN min(format('%I::text', name))
@@ -133,16 +133,15 @@ BEGIN
     SELECT coalesce(jsonb_agg(r.parts ORDER BY r.nr), '[]') INTO rules
     FROM jsonb_array_elements('[
         ["identifier"], ["email"], ["phone"],
-        ["person", "birth_date"], ["person:family", "birth_date"], ["person:given", "birth_date"],
-        ["person"], ["person:family4", "person:given3"],
+        ["person", "birth_date"], ["person"], ["person:any", "birth_date"], ["person:family4", "person:given3"],
         ["person:skeleton", "person:initial", "birth_date:year"], ["person:skeleton", "person:initial", "city"], ["person:skeleton", "person:initial", "postcode"],
-        ["person:family", "birth_date:year"], ["person:family", "birth_date:month_day"], ["person:given", "birth_date:month_day"], ["person:given", "birth_date:year_month"],
+        ["person:family", "birth_date:year"], ["person:any", "birth_date:month_day"], ["person:any", "birth_date:year_month"],
         ["person:skeleton", "birth_date:year_month"],
         ["birth_date", "person:initial"], ["birth_date", "city"], ["birth_date", "postcode"], ["birth_date"],
-        ["person:family", "postcode"], ["person:family", "city"], ["person:given", "postcode"], ["person:given", "city"],
+        ["person:any", "postcode"], ["person:any", "city"],
         ["person:family", "middle_name"], ["person:given", "middle_name", "birth_date:year"],
-        ["email:local"], ["phone:tail"], ["identifier:prefix5", "person:given"], ["identifier:prefix5", "person:family"],
-        ["person:family", "address:rare"], ["person:given", "address:rare"], ["birth_date:year", "address:rare"], ["person:skeleton", "person:initial"],
+        ["email:local"], ["phone:tail"], ["identifier:prefix5", "person:any"],
+        ["person:any", "address:rare"], ["birth_date:year", "address:rare"], ["person:skeleton", "person:initial"],
         ["organisation"], ["organisation:pairs"], ["organisation:rare", "postcode"], ["organisation:rare", "address:rare"], ["organisation:rare", "city"],
         ["address:pairs"], ["address", "postcode"],
         ["name", "birth_date"], ["name"], ["middle_name", "birth_date"]
@@ -203,10 +202,10 @@ BEGIN
             RAISE EXCEPTION 'field % of a match model lacks name, expression or comparator', item.nr
                 USING ERRCODE = 'invalid_parameter_value', DETAIL = item.field::text;
         END IF;
-        INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values)
+        INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive)
         VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
                 CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
-                coalesce((item.field ->> 'max_values')::integer, 1));
+                coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false));
     END LOOP;
     INSERT INTO crm.blocking_rule (model, "position", parts)
     SELECT name, r.ordinality, ARRAY(SELECT jsonb_array_elements_text(r.value)) FROM jsonb_array_elements(spec -> 'blocking') WITH ORDINALITY r;

@@ -23,6 +23,7 @@ CREATE TABLE crm.match_field (
     comparator text NOT NULL CHECK (comparator IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier')), -- How values are compared.
     thresholds double precision[], -- Bounds of the levels between equal and different, best first; null for the usual ones. Of text similarities, of number relative differences.
     max_values integer NOT NULL DEFAULT 1 CHECK (max_values BETWEEN 1 AND 3), -- How many values of an array are compared.
+    decisive boolean NOT NULL DEFAULT false, -- Whether two records whose values disagree wholly are never one, whatever else they share: names, so that a common phone joins no household.
     PRIMARY KEY (model, "position"),
     UNIQUE (model, name)
 );

@@ -26,6 +26,7 @@ static const struct
 	[CRM_ASPECT_PREFIX5] = {"prefix5", TEXTS},
 	[CRM_ASPECT_INITIAL] = {"initial", TEXTS | 1u << CRM_MATCH_PERSON},
 	[CRM_ASPECT_SKELETON] = {"skeleton", TEXTS | 1u << CRM_MATCH_PERSON},
+	[CRM_ASPECT_ANY] = {"any", 1u << CRM_MATCH_PERSON},
 	[CRM_ASPECT_FAMILY] = {"family", 1u << CRM_MATCH_PERSON},
 	[CRM_ASPECT_GIVEN] = {"given", 1u << CRM_MATCH_PERSON},
 	[CRM_ASPECT_FAMILY4] = {"family4", 1u << CRM_MATCH_PERSON},
@@ -142,6 +143,16 @@ aspect_of(const CrmMatchField *field, const uint8_t *feature, int value, CrmAspe
 				uint64_t	given = person->given.hash;
 				uint64_t	family = person->family.hash;
 
+				if (aspect == CRM_ASPECT_ANY)
+				{
+					int			count = 0;
+
+					if (given != 0)
+						out[count++] = given;
+					if (family != 0)
+						out[count++] = family;
+					return count;
+				}
 				switch (aspect)
 				{
 					case CRM_ASPECT_FULL:

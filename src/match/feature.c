@@ -316,7 +316,7 @@ keys_of_rule(const CrmMatchModel *model, const CrmMatchRule *rule)
 	{
 		CrmAspect	aspect = (CrmAspect) rule->part[i].aspect;
 
-		keys *= aspect == CRM_ASPECT_RARE || aspect == CRM_ASPECT_PAIRS ? 3 :
+		keys *= aspect == CRM_ASPECT_RARE || aspect == CRM_ASPECT_PAIRS ? 3 : aspect == CRM_ASPECT_ANY ? 2 :
 			model->field[rule->part[i].field].values;
 	}
 	return keys > 6 ? 6 : keys;

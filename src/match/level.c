@@ -152,6 +152,33 @@ crm_match_level_is_ordered(const CrmMatchField *field)
 	return field->comparator != CRM_MATCH_PERSON && field->comparator != CRM_MATCH_DATE;
 }
 
+/* Whether the field says where somebody is reached, not who it is. */
+bool
+crm_match_is_reach(const CrmMatchField *field)
+{
+	return field->comparator == CRM_MATCH_EMAIL || field->comparator == CRM_MATCH_PHONE ||
+		(field->comparator == CRM_MATCH_WORDS && !field->decisive);
+}
+
+bool
+crm_match_level_is_conflict(const CrmMatchField *field, int level)
+{
+	if (!field->decisive || level == 0)
+		return false;
+	if (field->comparator == CRM_MATCH_PERSON)
+		return level == PERSON_FAMILY_ONLY || level == PERSON_OTHER;
+	return level == field->levels;
+}
+
+bool
+crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern)
+{
+	for (int i = 0; i < model->fields; i++)
+		if (crm_match_level_is_conflict(&model->field[i], crm_match_level(pattern, i)))
+			return true;
+	return false;
+}
+
 /* ---- names ---- */
 
 typedef enum Likeness
@@ -591,15 +618,22 @@ double
 crm_match_weight(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a, const uint8_t *b)
 {
 	double		weight = model->prior;
+	double		reach = 0;
 
 	for (int i = 0; i < model->fields; i++)
 	{
 		int			level = crm_match_level(pattern, i);
+		double		part;
 
-		if (level != 0)
-			weight += model->field[i].weight[level] +
-				crm_match_frequency_weight(&model->field[i], level, a, b);
+		if (level == 0)
+			continue;
+		part = model->field[i].weight[level] + crm_match_frequency_weight(&model->field[i], level, a, b);
+		weight += part;
+		if (crm_match_is_reach(&model->field[i]))
+			reach += part;
 	}
+	if (weight > CRM_MATCH_CONFLICT && weight - reach < 0 && crm_match_has_conflict(model, pattern))
+		return CRM_MATCH_CONFLICT;
 	return weight;
 }
 

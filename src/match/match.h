@@ -68,6 +68,7 @@ typedef struct CrmMatchField
 	double		threshold[CRM_MATCH_LEVELS];	/* of the levels that have one */
 	int32_t		offset;			/* of its values in a feature */
 	int32_t		values;			/* most values in a feature */
+	int32_t		decisive;		/* its disagreement outweighs all agreement */
 
 	/* What training found; index 0 is null. */
 	double		m[CRM_MATCH_LEVELS + 1];
@@ -86,6 +87,7 @@ typedef enum CrmAspect
 	CRM_ASPECT_PREFIX5,
 	CRM_ASPECT_INITIAL,			/* first letter; of a person of the given name */
 	CRM_ASPECT_SKELETON,		/* consonants; of a person of the family name */
+	CRM_ASPECT_ANY,				/* given name and family name, each */
 	CRM_ASPECT_FAMILY,
 	CRM_ASPECT_GIVEN,
 	CRM_ASPECT_FAMILY4,
@@ -293,11 +295,23 @@ crm_match_level(uint64_t pattern, int field)
 	return (int) (pattern >> (4 * field) & 15);
 }
 
+/*
+ * Whether the level is what two persons of one household, or two firms at one
+ * address, have: their names disagree.  Then addresses and numbers by which one
+ * is reached prove nothing, however many agree: when all else does not suffice
+ * without them, the weight is at most CRM_MATCH_CONFLICT.
+ */
+#define CRM_MATCH_CONFLICT (-1.0)
+extern bool crm_match_is_reach(const CrmMatchField *field);
+extern bool crm_match_level_is_conflict(const CrmMatchField *field, int level);
+extern bool crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern);
+
 /* The part of the weight that frequency adds to that of the level. */
 extern double crm_match_frequency_weight(const CrmMatchField *field, int level,
 										 const uint8_t *a, const uint8_t *b);
 
-/* The weight of a pair: prior, then field by field, always in this order. */
+/* The weight of a pair: prior, then field by field, always in this order; then
+ * the bound when there is a conflict. */
 extern double crm_match_weight(const CrmMatchModel *model, uint64_t pattern,
 							   const uint8_t *a, const uint8_t *b);
 extern double crm_match_probability(double weight);

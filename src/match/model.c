@@ -110,7 +110,7 @@ read_fields(MatchRun *run, Datum name)
 {
 	Oid			types[] = {TEXTOID};
 
-	query("SELECT name, expression, comparator, thresholds, max_values FROM crm.match_field "
+	query("SELECT name, expression, comparator, thresholds, max_values, decisive::integer FROM crm.match_field "
 		  "WHERE model = $1 ORDER BY position", 1, types, &name);
 	if (SPI_processed > CRM_MATCH_FIELDS)
 		elog(ERROR, "match model \"%s\" has too many fields", run->name);
@@ -139,6 +139,7 @@ read_fields(MatchRun *run, Datum name)
 			field->levels = count + 2;
 		}
 		field->values = int_at(row, desc, 5, 1);
+		field->decisive = int_at(row, desc, 6, 0);
 		run->model.fields++;
 	}
 	SPI_freetuptable(SPI_tuptable);

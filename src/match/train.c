@@ -6,9 +6,11 @@
  * over pairs drawn at random, nearly all of which are such.  m, how often it
  * occurs among records of one entity, is estimated by expectation maximisation
  * (Dempster, Laird and Rubin, 1977; for linkage Jaro, 1989), with u fixed, over
- * the pairs of all blocks.  Blocks bring pairs together because they agree, so
- * that each field learns only from pairs that some rule brought which does not
- * look at it.  It begins with pairs that agree in so much that chance explains
+ * the pairs of all blocks.  (One session for each blocking rule, which must leave
+ * out the fields of that rule, goes wrong where errors exclude each other: where
+ * records differ in the name or in the date, those that share the date all
+ * differ in the name.  Rules that overlap miss few pairs of one entity, and what
+ * they miss costs less.)  It begins with pairs that agree in so much that chance explains
  * hardly any of them; their number is the first lambda, the chance that two
  * records match at all.
  *
@@ -27,9 +29,6 @@
 
 /* Shares of chance below which agreement is taken for a match. */
 #define SURE 0.02
-
-/* Of fewer matches nothing is learned. */
-#define LEAST_MATCHES 10
 
 /* So many pairs the first guess is worth. */
 #define GUESS_PAIRS 5
@@ -178,15 +177,6 @@ count_random(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, 
 	}
 }
 
-static bool
-is_person_match(const CrmMatchModel *model, uint64_t pattern)
-{
-	for (int f = 0; f < model->fields; f++)
-		if (model->field[f].comparator == CRM_MATCH_PERSON && crm_match_level(pattern, f) > 6)
-			return false;
-	return true;
-}
-
 /* Pairs that agree in so much that they are of one entity, and their number. */
 static double
 count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double pairs, Shares share, Shares levels)
@@ -208,7 +198,7 @@ count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, do
 
 			by_chance *= level == 0 ? share[f][0] : (1 - share[f][0]) * share[f][level];
 		}
-		if (by_chance >= SURE * seen || !is_person_match(model, pattern))
+		if (by_chance >= SURE * seen || crm_match_has_conflict(model, pattern))
 			continue;
 		sure += seen;
 		for (int f = 0; f < model->fields; f++)
@@ -245,15 +235,6 @@ mix_in(const CrmMatchField *field, double *m, const double *counts, double worth
 		all += counts[level];
 	for (int level = 1; level <= field->levels; level++)
 		m[level] = (m[level] * worth + counts[level]) / all;
-}
-
-static bool
-rule_uses(const CrmMatchRule *rule, int field)
-{
-	for (int i = 0; i < rule->parts; i++)
-		if (rule->part[i].field == field)
-			return true;
-	return false;
 }
 
 /* ---- weights ---- */
@@ -346,7 +327,6 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	double		sure;
 	Shares		share;
 	Shares		first;
-	uint64_t	free_rules[CRM_MATCH_FIELDS];
 
 	training->problem[0] = '\0';
 	training->sampled_pairs = 0;
@@ -379,10 +359,6 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	{
 		guess_m(&model->field[f], model->field[f].m);
 		mix_in(&model->field[f], model->field[f].m, first[f], GUESS_PAIRS);
-		free_rules[f] = 0;
-		for (int r = 0; r < model->rules; r++)
-			if (!rule_uses(&model->rule[r], f))
-				free_rules[f] |= UINT64_C(1) << r;
 	}
 
 	for (training->iterations = 1; training->iterations <= MAX_ITERATIONS; training->iterations++)
@@ -391,38 +367,27 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		double		matches = 0;
 		double		moved = 0;
 		Shares		all;
-		Shares		unbiased;
 
 		remove_matches(model, share);
 		crm_match_set_weights(model);
 		memset(all, 0, sizeof(all));
-		memset(unbiased, 0, sizeof(unbiased));
 		for (size_t i = 0; i < blocked_count; i++)
 		{
 			double		weight = plain_weight(model, blocked[i].pattern);
 			double		expected;
 
-			if (!is_person_match(model, blocked[i].pattern))
-				weight = fmin(weight, 0);
+			if (crm_match_has_conflict(model, blocked[i].pattern))
+				weight = fmin(weight, CRM_MATCH_CONFLICT);
 			expected = (double) blocked[i].count * crm_match_probability(weight);
 			matches += expected;
 			for (int f = 0; f < model->fields; f++)
-			{
-				int			level = crm_match_level(blocked[i].pattern, f);
-
-				all[f][level] += expected;
-				if ((blocked[i].rules & free_rules[f]) != 0)
-					unbiased[f][level] += expected;
-			}
+				all[f][crm_match_level(blocked[i].pattern, f)] += expected;
 		}
 		for (int f = 0; f < model->fields; f++)
 		{
 			CrmMatchField *field = &model->field[f];
 			double		next[CRM_MATCH_LEVELS + 1];
-			double		seen = 0;
 
-			for (int level = 1; level <= field->levels; level++)
-				seen += unbiased[f][level];
 			guess_m(field, next);
 			mix_in(field, next, all[f], 1);
 			for (int level = 1; level <= field->levels; level++)
