@@ -100,26 +100,27 @@ BEGIN
         WHERE a.attrelid = relation AND to_jsonb(a.attname) <@ (columns -> item.role)
           -- Different identifiers are different fields; only the first is proposed.
           AND (item.role <> 'identifier' OR a.attname = columns -> item.role ->> 0);
-        fields := fields || jsonb_build_object('name', item.role, 'comparator', item.comparator, 'expression', place,
+        fields := fields || jsonb_build_object('name', item.role, 'comparator', item.comparator, 'expression', place, 'shared', item.role <> 'identifier',
                                                'max_values', CASE WHEN place LIKE 'ARRAY[%' OR place LIKE '%[]' THEN 3 ELSE 1 END);
     END LOOP;
     IF columns ? 'organisation' AND NOT (person AND NOT columns ?| '{given,full_name}') THEN
-        fields := fields || jsonb_build_object('name', 'organisation', 'comparator', 'words', 'decisive', NOT person, 'expression', format('%I::text', columns -> 'organisation' ->> 0));
+        fields := fields || jsonb_build_object('name', 'organisation', 'comparator', 'words', 'decisive', NOT person, 'shared', person, 'expression', format('%I::text', columns -> 'organisation' ->> 0));
     END IF;
     IF columns ? 'address' THEN
         SELECT CASE WHEN count(*) = 1 THEN min(format('%I::text', name))
                     ELSE format('concat_ws('' '', %s)', string_agg(format('%I::text', name), ', ' ORDER BY nr)) END INTO place
         FROM jsonb_array_elements_text(coalesce(columns -> 'house', '[]') || (columns -> 'address')) WITH ORDINALITY AS u (name, nr);
-        fields := fields || jsonb_build_object('name', 'address', 'comparator', 'words', 'expression', place);
+        fields := fields || jsonb_build_object('name', 'address', 'comparator', 'words', 'expression', place, 'shared', true, 'dependent_group', 'place');
     END IF;
     IF columns ? 'postcode' THEN
-        fields := fields || jsonb_build_object('name', 'postcode', 'comparator', 'identifier', 'expression', format('%I::text', columns -> 'postcode' ->> 0));
+        fields := fields || jsonb_build_object('name', 'postcode', 'comparator', 'identifier', 'expression', format('%I::text', columns -> 'postcode' ->> 0), 'shared', true, 'dependent_group', 'place');
     END IF;
     IF columns ? 'city' THEN
-        fields := fields || jsonb_build_object('name', 'city', 'comparator', 'text', 'expression', format('%I::text', columns -> 'city' ->> 0));
+        fields := fields || jsonb_build_object('name', 'city', 'comparator', 'text', 'expression', format('%I::text', columns -> 'city' ->> 0), 'shared', true, 'dependent_group', 'place');
     END IF;
     FOR item IN SELECT n.name FROM jsonb_array_elements_text(coalesce(columns -> 'code', '[]')) AS n (name) LIMIT 3 LOOP
-        fields := fields || jsonb_build_object('name', regexp_replace(lower(item.name), '[^a-z0-9_]', '_', 'g'), 'comparator', 'exact', 'expression', format('%I::text', item.name));
+        fields := fields || (jsonb_build_object('name', regexp_replace(lower(item.name), '[^a-z0-9_]', '_', 'g'), 'comparator', 'exact', 'expression', format('%I::text', item.name))
+            || CASE WHEN lower(item.name) ~ 'state|region|province|country' THEN '{"shared": true, "dependent_group": "place"}' ELSE '{}' END::jsonb);
     END LOOP;
     FOR item IN SELECT n.name, n.nr FROM jsonb_array_elements_text(coalesce(columns -> 'other', '[]')) WITH ORDINALITY AS n (name, nr) LIMIT 4 LOOP
         fields := fields || jsonb_build_object('name', 'other_' || item.nr, 'comparator', 'text', 'expression', format('%I::text', item.name));
@@ -202,10 +203,11 @@ BEGIN
             RAISE EXCEPTION 'field % of a match model lacks name, expression or comparator', item.nr
                 USING ERRCODE = 'invalid_parameter_value', DETAIL = item.field::text;
         END IF;
-        INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive)
+        INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group)
         VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
                 CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
-                coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false));
+                coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false),
+                coalesce((item.field ->> 'shared')::boolean, false), item.field ->> 'dependent_group');
     END LOOP;
     INSERT INTO crm.blocking_rule (model, "position", parts)
     SELECT name, r.ordinality, ARRAY(SELECT jsonb_array_elements_text(r.value)) FROM jsonb_array_elements(spec -> 'blocking') WITH ORDINALITY r;

@@ -23,7 +23,9 @@ CREATE TABLE crm.match_field (
     comparator text NOT NULL CHECK (comparator IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier')), -- How values are compared.
     thresholds double precision[], -- Bounds of the levels between equal and different, best first; null for the usual ones. Of text similarities, of number relative differences.
     max_values integer NOT NULL DEFAULT 1 CHECK (max_values BETWEEN 1 AND 3), -- How many values of an array are compared.
-    decisive boolean NOT NULL DEFAULT false, -- Whether two records whose values disagree wholly are never one, whatever else they share: names, so that a common phone joins no household.
+    decisive boolean NOT NULL DEFAULT false, -- Whether records whose values disagree need proof by more than what a household or a firm shares: the name.
+    shared boolean NOT NULL DEFAULT false, -- Whether a household or a firm has it in common: address, phone.
+    dependent_group text, -- Fields of one group depend on each other, as city and postcode: of these only the strongest agreement and the strongest disagreement count.
     PRIMARY KEY (model, "position"),
     UNIQUE (model, name)
 );

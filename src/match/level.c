@@ -152,14 +152,6 @@ crm_match_level_is_ordered(const CrmMatchField *field)
 	return field->comparator != CRM_MATCH_PERSON && field->comparator != CRM_MATCH_DATE;
 }
 
-/* Whether the field says where somebody is reached, not who it is. */
-bool
-crm_match_is_reach(const CrmMatchField *field)
-{
-	return field->comparator == CRM_MATCH_EMAIL || field->comparator == CRM_MATCH_PHONE ||
-		(field->comparator == CRM_MATCH_WORDS && !field->decisive);
-}
-
 bool
 crm_match_level_is_conflict(const CrmMatchField *field, int level)
 {
@@ -287,12 +279,21 @@ compare_persons(const CrmMatchPerson *a, const CrmMatchPerson *b)
 			return PERSON_GIVEN_ONLY;
 		return family != DIFFERENT || given != DIFFERENT ? PERSON_ONE_ALIKE : PERSON_OTHER;
 	}
-	if (families)
-		return family == EQUAL ? PERSON_ONE_MISSING : family != DIFFERENT ? PERSON_ONE_ALIKE : PERSON_OTHER;
-	if (givens)
-		return given == EQUAL ? PERSON_ONE_MISSING : given != DIFFERENT ? PERSON_ONE_ALIKE : PERSON_OTHER;
-	/* One has only the family name, the other only the given one. */
-	return 0;
+	/* One lacks a name; what it has may stand in the wrong place. */
+	if (families || givens)
+	{
+		Likeness	best = families ? family : given;
+		const CrmMatchPerson *less = a->family.hash == 0 || a->given.hash == 0 ? a : b;
+		const CrmMatchPerson *more = less == a ? b : a;
+		Likeness	crossed = less->given.hash != 0 && more->family.hash != 0 ? compare_parts(&less->given, &more->family, 0.90) :
+			less->family.hash != 0 && more->given.hash != 0 ? compare_parts(&less->family, &more->given, 0.90) : DIFFERENT;
+
+		if (crossed > best)
+			best = crossed;
+		return best == EQUAL ? PERSON_ONE_MISSING : best != DIFFERENT ? PERSON_ONE_ALIKE : PERSON_OTHER;
+	}
+	return compare_parts(a->family.hash != 0 ? &a->family : &a->given,
+						 b->family.hash != 0 ? &b->family : &b->given, 0.90) == EQUAL ? PERSON_ONE_MISSING : 0;
 }
 
 static int
@@ -615,26 +616,62 @@ crm_match_frequency_weight(const CrmMatchField *field, int level, const uint8_t 
 }
 
 double
-crm_match_weight(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a, const uint8_t *b)
+crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_MATCH_FIELDS + 1])
 {
 	double		weight = model->prior;
-	double		reach = 0;
+	double		own = model->prior;
 
 	for (int i = 0; i < model->fields; i++)
 	{
-		int			level = crm_match_level(pattern, i);
-		double		part;
+		int			group = model->field[i].group;
 
-		if (level == 0)
+		if (group == 0 || part[i] == 0)
 			continue;
-		part = model->field[i].weight[level] + crm_match_frequency_weight(&model->field[i], level, a, b);
-		weight += part;
-		if (crm_match_is_reach(&model->field[i]))
-			reach += part;
+		for (int j = i + 1; j < model->fields; j++)
+		{
+			if (model->field[j].group != group || part[i] == 0 || (part[i] > 0) != (part[j] > 0))
+				continue;
+			if (part[i] > 0 ? part[j] > part[i] : part[j] < part[i])
+				part[i] = 0;
+			else
+				part[j] = 0;
+		}
 	}
-	if (weight > CRM_MATCH_CONFLICT && weight - reach < 0 && crm_match_has_conflict(model, pattern))
-		return CRM_MATCH_CONFLICT;
+	for (int i = 0; i < model->fields; i++)
+	{
+		weight += part[i];
+		if (!model->field[i].shared)
+			own += part[i] > 0 && crm_match_level_is_conflict(&model->field[i], crm_match_level(pattern, i)) ? 0 : part[i];
+	}
+	part[model->fields] = 0;
+	if (weight > CRM_MATCH_CONFLICT && own < 0 && crm_match_has_conflict(model, pattern))
+	{
+		part[model->fields] = CRM_MATCH_CONFLICT - weight;
+		return weight + part[model->fields];
+	}
 	return weight;
+}
+
+double
+crm_match_weight_parts(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a, const uint8_t *b,
+					   double part[CRM_MATCH_FIELDS + 1])
+{
+	for (int i = 0; i < model->fields; i++)
+	{
+		int			level = crm_match_level(pattern, i);
+
+		part[i] = level == 0 ? 0 : model->field[i].weight[level] +
+			crm_match_frequency_weight(&model->field[i], level, a, b);
+	}
+	return crm_match_combine(model, pattern, part);
+}
+
+double
+crm_match_weight(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a, const uint8_t *b)
+{
+	double		part[CRM_MATCH_FIELDS + 1];
+
+	return crm_match_weight_parts(model, pattern, a, b, part);
 }
 
 double

@@ -68,7 +68,9 @@ typedef struct CrmMatchField
 	double		threshold[CRM_MATCH_LEVELS];	/* of the levels that have one */
 	int32_t		offset;			/* of its values in a feature */
 	int32_t		values;			/* most values in a feature */
-	int32_t		decisive;		/* its disagreement outweighs all agreement */
+	int32_t		decisive;		/* disagreement in it needs proof, see below */
+	int32_t		shared;			/* a household or a firm has it in common */
+	int32_t		group;			/* fields that depend on each other; 0 for none */
 
 	/* What training found; index 0 is null. */
 	double		m[CRM_MATCH_LEVELS + 1];
@@ -297,12 +299,11 @@ crm_match_level(uint64_t pattern, int field)
 
 /*
  * Whether the level is what two persons of one household, or two firms at one
- * address, have: their names disagree.  Then addresses and numbers by which one
- * is reached prove nothing, however many agree: when all else does not suffice
- * without them, the weight is at most CRM_MATCH_CONFLICT.
+ * address, have: a decisive field, such as the name, disagrees.  Then what they
+ * share proves nothing, however much it is: unless all else suffices without
+ * it, the weight is at most CRM_MATCH_CONFLICT.
  */
-#define CRM_MATCH_CONFLICT (-1.0)
-extern bool crm_match_is_reach(const CrmMatchField *field);
+#define CRM_MATCH_CONFLICT (-4.0)
 extern bool crm_match_level_is_conflict(const CrmMatchField *field, int level);
 extern bool crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern);
 
@@ -310,8 +311,18 @@ extern bool crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern)
 extern double crm_match_frequency_weight(const CrmMatchField *field, int level,
 										 const uint8_t *a, const uint8_t *b);
 
-/* The weight of a pair: prior, then field by field, always in this order; then
- * the bound when there is a conflict. */
+/*
+ * What each field weighs, in part, and the weight of the pair: that of the
+ * prior, the parts in the order of the fields, and the bound of a conflict,
+ * which comes as the last part.  Of fields that depend on each other, as do city
+ * and postcode, only the strongest agreement and the strongest disagreement
+ * count; the parts of the others become 0.
+ */
+extern double crm_match_combine(const CrmMatchModel *model, uint64_t pattern,
+								double part[CRM_MATCH_FIELDS + 1]);
+extern double crm_match_weight_parts(const CrmMatchModel *model, uint64_t pattern,
+									 const uint8_t *a, const uint8_t *b,
+									 double part[CRM_MATCH_FIELDS + 1]);
 extern double crm_match_weight(const CrmMatchModel *model, uint64_t pattern,
 							   const uint8_t *a, const uint8_t *b);
 extern double crm_match_probability(double weight);

@@ -110,7 +110,8 @@ read_fields(MatchRun *run, Datum name)
 {
 	Oid			types[] = {TEXTOID};
 
-	query("SELECT name, expression, comparator, thresholds, max_values, decisive::integer FROM crm.match_field "
+	query("SELECT name, expression, comparator, thresholds, max_values, decisive::integer, shared::integer, "
+		  "CASE WHEN dependent_group IS NULL THEN 0 ELSE pg_catalog.dense_rank() OVER (ORDER BY dependent_group)::integer END FROM crm.match_field "
 		  "WHERE model = $1 ORDER BY position", 1, types, &name);
 	if (SPI_processed > CRM_MATCH_FIELDS)
 		elog(ERROR, "match model \"%s\" has too many fields", run->name);
@@ -140,6 +141,8 @@ read_fields(MatchRun *run, Datum name)
 		}
 		field->values = int_at(row, desc, 5, 1);
 		field->decisive = int_at(row, desc, 6, 0);
+		field->shared = int_at(row, desc, 7, 0);
+		field->group = int_at(row, desc, 8, 0);
 		run->model.fields++;
 	}
 	SPI_freetuptable(SPI_tuptable);

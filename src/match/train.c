@@ -291,11 +291,11 @@ crm_match_set_weights(CrmMatchModel *model)
 static double
 plain_weight(const CrmMatchModel *model, uint64_t pattern)
 {
-	double		weight = model->prior;
+	double		part[CRM_MATCH_FIELDS + 1];
 
 	for (int f = 0; f < model->fields; f++)
-		weight += model->field[f].weight[crm_match_level(pattern, f)];
-	return weight;
+		part[f] = model->field[f].weight[crm_match_level(pattern, f)];
+	return crm_match_combine(model, pattern, part);
 }
 
 /*
@@ -373,12 +373,9 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		memset(all, 0, sizeof(all));
 		for (size_t i = 0; i < blocked_count; i++)
 		{
-			double		weight = plain_weight(model, blocked[i].pattern);
-			double		expected;
+			double		expected = (double) blocked[i].count *
+				crm_match_probability(plain_weight(model, blocked[i].pattern));
 
-			if (crm_match_has_conflict(model, blocked[i].pattern))
-				weight = fmin(weight, CRM_MATCH_CONFLICT);
-			expected = (double) blocked[i].count * crm_match_probability(weight);
 			matches += expected;
 			for (int f = 0; f < model->fields; f++)
 				all[f][crm_match_level(blocked[i].pattern, f)] += expected;
