@@ -23,7 +23,7 @@ CREATE TABLE crm.match_field (
     comparator text NOT NULL CHECK (comparator IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier')), -- How values are compared.
     thresholds double precision[], -- Bounds of the levels between equal and different, best first; null for the usual ones. Of text similarities, of number relative differences.
     max_values integer NOT NULL DEFAULT 1 CHECK (max_values BETWEEN 1 AND 3), -- How many values of an array are compared.
-    decisive boolean NOT NULL DEFAULT false, -- Whether records whose values disagree need proof by more than what a household or a firm shares: the name.
+    decisive boolean NOT NULL DEFAULT false, -- Whether it tells members of one household or firm apart: the name.
     shared boolean NOT NULL DEFAULT false, -- Whether a household or a firm has it in common: address, phone.
     dependent_group text, -- Fields of one group depend on each other, as city and postcode: of these only the strongest agreement and the strongest disagreement count.
     PRIMARY KEY (model, "position"),
@@ -49,6 +49,7 @@ CREATE TABLE crm.match_version (
     blocked_pairs bigint NOT NULL, -- Pairs that the blocking rules gave.
     expected_matches double precision NOT NULL, -- How many of these are of one entity.
     lambda double precision NOT NULL, -- Probability that two records drawn at random are of one entity.
+    lambda_household double precision NOT NULL, -- Probability that they are of two of one household or firm; 0 when the fields cannot tell.
     labels bigint NOT NULL DEFAULT 0, -- Labelled pairs that took part.
     trained_at timestamptz NOT NULL DEFAULT now(), -- When.
     trained_by text NOT NULL DEFAULT current_user, -- By which role.
@@ -65,6 +66,8 @@ CREATE TABLE crm.match_level (
     m double precision NOT NULL, -- How often it occurs among records of one entity.
     u double precision NOT NULL, -- How often it occurs among records of different ones.
     weight double precision NOT NULL, -- log2(m / u), in bits, never rising from a level to a lesser one of an ordered field.
+    h double precision NOT NULL, -- How often it occurs among records of two of one household or firm.
+    household_weight double precision NOT NULL, -- log2(m / h), in bits, of names.
     PRIMARY KEY (model, version, field, level),
     FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
 );

@@ -153,22 +153,11 @@ crm_match_level_is_ordered(const CrmMatchField *field)
 }
 
 bool
-crm_match_level_is_conflict(const CrmMatchField *field, int level)
+crm_match_level_is_household(const CrmMatchField *field, int level)
 {
-	if (!field->decisive || level == 0)
-		return false;
 	if (field->comparator == CRM_MATCH_PERSON)
-		return level == PERSON_FAMILY_ONLY || level == PERSON_OTHER;
+		return level == PERSON_FAMILY_ONLY || level == PERSON_ONE_ALIKE || level == PERSON_OTHER;
 	return level == field->levels;
-}
-
-bool
-crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern)
-{
-	for (int i = 0; i < model->fields; i++)
-		if (crm_match_level_is_conflict(&model->field[i], crm_match_level(pattern, i)))
-			return true;
-	return false;
 }
 
 /* ---- names ---- */
@@ -615,21 +604,28 @@ crm_match_frequency_weight(const CrmMatchField *field, int level, const uint8_t 
 	return rarest > 0 ? 0 : field->agreement[0] - rarest;
 }
 
+/* Weights below which it makes no difference how low they are. */
+#define HOPELESS (-12.0)
+
 double
 crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_MATCH_FIELDS + 1])
 {
 	double		weight = model->prior;
-	double		own = model->prior;
+	double		household = model->prior_household;
 
 	for (int i = 0; i < model->fields; i++)
 	{
-		int			group = model->field[i].group;
+		const CrmMatchField *field = &model->field[i];
 
-		if (group == 0 || part[i] == 0)
+		/* Before groups take parts away: what is shared is in no sum here. */
+		if (!field->shared)
+			household += field->decisive || field->comparator == CRM_MATCH_NAME_PART ?
+				field->household[crm_match_level(pattern, i)] : part[i];
+		if (field->group == 0 || part[i] == 0)
 			continue;
 		for (int j = i + 1; j < model->fields; j++)
 		{
-			if (model->field[j].group != group || part[i] == 0 || (part[i] > 0) != (part[j] > 0))
+			if (model->field[j].group != field->group || part[i] == 0 || (part[i] > 0) != (part[j] > 0))
 				continue;
 			if (part[i] > 0 ? part[j] > part[i] : part[j] < part[i])
 				part[i] = 0;
@@ -638,15 +634,16 @@ crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_
 		}
 	}
 	for (int i = 0; i < model->fields; i++)
-	{
 		weight += part[i];
-		if (!model->field[i].shared)
-			own += part[i] > 0 && crm_match_level_is_conflict(&model->field[i], crm_match_level(pattern, i)) ? 0 : part[i];
-	}
 	part[model->fields] = 0;
-	if (weight > CRM_MATCH_CONFLICT && own < 0 && crm_match_has_conflict(model, pattern))
+	if (model->lambda_household > 0 && weight > HOPELESS)
 	{
-		part[model->fields] = CRM_MATCH_CONFLICT - weight;
+		/* 1 / odds = 1 / odds against strangers + 1 / odds against a household */
+		double		less = weight < household ? weight : household;
+		double		more = weight < household ? household : weight;
+		double		both = less - log2(1 + exp2(less - more));
+
+		part[model->fields] = (both < HOPELESS ? HOPELESS : both) - weight;
 		return weight + part[model->fields];
 	}
 	return weight;

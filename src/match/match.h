@@ -68,7 +68,7 @@ typedef struct CrmMatchField
 	double		threshold[CRM_MATCH_LEVELS];	/* of the levels that have one */
 	int32_t		offset;			/* of its values in a feature */
 	int32_t		values;			/* most values in a feature */
-	int32_t		decisive;		/* disagreement in it needs proof, see below */
+	int32_t		decisive;		/* tells members of a household apart: the name */
 	int32_t		shared;			/* a household or a firm has it in common */
 	int32_t		group;			/* fields that depend on each other; 0 for none */
 
@@ -76,6 +76,8 @@ typedef struct CrmMatchField
 	double		m[CRM_MATCH_LEVELS + 1];
 	double		u[CRM_MATCH_LEVELS + 1];
 	double		weight[CRM_MATCH_LEVELS + 1];
+	double		h[CRM_MATCH_LEVELS + 1];	/* among two of one household */
+	double		household[CRM_MATCH_LEVELS + 1];	/* log2(m / h) */
 	double		agreement[3];	/* log2 of the chance that two records have the
 								 * same value; of a person: whole, family, given */
 } CrmMatchField;
@@ -128,6 +130,8 @@ typedef struct CrmMatchModel
 	int32_t		slots;
 	double		lambda;			/* chance that two records are one entity */
 	double		prior;			/* log2 of its odds */
+	double		lambda_household;	/* chance that they are two of one household */
+	double		prior_household;	/* log2 of lambda by it; 0 where it is 0 */
 } CrmMatchModel;
 
 /* ---- what the server or a program lends us ---- */
@@ -283,6 +287,9 @@ extern uint64_t crm_match_mix(uint64_t a, uint64_t b);
 
 /* ---- level.c ---- */
 
+/* Whether two of one household or firm are likely to have the level. */
+extern bool crm_match_level_is_household(const CrmMatchField *field, int level);
+
 /* Number of levels of a comparator, or of those thresholds; names of levels. */
 extern int	crm_match_default_levels(CrmComparator comparator, double *threshold);
 extern const char *crm_match_level_name(const CrmMatchField *field, int level, char *buffer, size_t size);
@@ -297,26 +304,20 @@ crm_match_level(uint64_t pattern, int field)
 	return (int) (pattern >> (4 * field) & 15);
 }
 
-/*
- * Whether the level is what two persons of one household, or two firms at one
- * address, have: a decisive field, such as the name, disagrees.  Then what they
- * share proves nothing, however much it is: unless all else suffices without
- * it, the weight is at most CRM_MATCH_CONFLICT.
- */
-#define CRM_MATCH_CONFLICT (-4.0)
-extern bool crm_match_level_is_conflict(const CrmMatchField *field, int level);
-extern bool crm_match_has_conflict(const CrmMatchModel *model, uint64_t pattern);
-
 /* The part of the weight that frequency adds to that of the level. */
 extern double crm_match_frequency_weight(const CrmMatchField *field, int level,
 										 const uint8_t *a, const uint8_t *b);
 
 /*
  * What each field weighs, in part, and the weight of the pair: that of the
- * prior, the parts in the order of the fields, and the bound of a conflict,
- * which comes as the last part.  Of fields that depend on each other, as do city
- * and postcode, only the strongest agreement and the strongest disagreement
- * count; the parts of the others become 0.
+ * prior, then the parts in the order of the fields.  Of fields that depend on
+ * each other, as do city and postcode, only the strongest agreement and the
+ * strongest disagreement count; the parts of the others become 0.
+ *
+ * A third possibility, beside one entity and two that have nothing to do with
+ * each other, are two of one household or firm: they share address and phone
+ * as one entity does, but not the rest.  What this takes from the weight is the
+ * last part.
  */
 extern double crm_match_combine(const CrmMatchModel *model, uint64_t pattern,
 								double part[CRM_MATCH_FIELDS + 1]);

@@ -217,11 +217,12 @@ read_version(MatchRun *run, Datum name)
 	Datum		values[] = {name, Int32GetDatum(run->version)};
 	int			key_version;
 
-	query("SELECT key_version, lambda FROM crm.match_version WHERE model = $1 AND version = $2", 2, types, values);
+	query("SELECT key_version, lambda, lambda_household FROM crm.match_version WHERE model = $1 AND version = $2", 2, types, values);
 	if (SPI_processed != 1)
 		elog(ERROR, "version %d of match model \"%s\" is missing", run->version, run->name);
 	key_version = int_at(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, 0);
 	run->model.lambda = double_at(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
+	run->model.lambda_household = double_at(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3);
 	SPI_freetuptable(SPI_tuptable);
 	if (key_version != CRM_MATCH_KEY_VERSION)
 		ereport(ERROR,
@@ -230,7 +231,8 @@ read_version(MatchRun *run, Datum name)
 						run->name, key_version, CRM_MATCH_KEY_VERSION),
 				 errhint("Run SELECT crm.train_match_model(%s).", quote_literal_cstr(run->name))));
 	run->model.prior = log2(run->model.lambda / (1 - run->model.lambda));
-	query("SELECT field, level, m, u, weight FROM crm.match_level WHERE model = $1 AND version = $2", 2, types, values);
+	run->model.prior_household = run->model.lambda_household > 0 ? log2(run->model.lambda / run->model.lambda_household) : 0;
+	query("SELECT field, level, m, u, weight, h, household_weight FROM crm.match_level WHERE model = $1 AND version = $2", 2, types, values);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -243,6 +245,8 @@ read_version(MatchRun *run, Datum name)
 		run->model.field[field - 1].m[level] = double_at(row, desc, 3);
 		run->model.field[field - 1].u[level] = double_at(row, desc, 4);
 		run->model.field[field - 1].weight[level] = double_at(row, desc, 5);
+		run->model.field[field - 1].h[level] = double_at(row, desc, 6);
+		run->model.field[field - 1].household[level] = double_at(row, desc, 7);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -453,9 +457,9 @@ execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls
 int
 crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchTraining *training)
 {
-	Oid			types[] = {TEXTOID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT4OID};
+	Oid			types[] = {TEXTOID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT4OID, FLOAT8OID};
 	Datum		name = CStringGetTextDatum(run->name);
-	Datum		values[10];
+	Datum		values[11];
 	int			version;
 	bool		isnull;
 
@@ -480,13 +484,14 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 	values[7] = Float8GetDatum(run->model.lambda);
 	values[8] = Int64GetDatum(labels);
 	values[9] = Int32GetDatum(CRM_MATCH_KEY_VERSION);
-	execute("INSERT INTO crm.match_version (model, version, seed, records, sampled_pairs, blocked_pairs, expected_matches, lambda, labels, key_version) "
-			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", 10, types, values, NULL, SPI_OK_INSERT);
+	values[10] = Float8GetDatum(run->model.lambda_household);
+	execute("INSERT INTO crm.match_version (model, version, seed, records, sampled_pairs, blocked_pairs, expected_matches, lambda, labels, key_version, lambda_household) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", 11, types, values, NULL, SPI_OK_INSERT);
 
 	for (int f = 0; f < run->model.fields; f++)
 	{
 		CrmMatchField *field = &run->model.field[f];
-		Oid			level_types[] = {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
+		Oid			level_types[] = {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
 		Oid			frequency_types[] = {TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID, FLOAT8OID, BYTEAOID};
 
 		for (int level = 1; level <= field->levels; level++)
@@ -494,10 +499,11 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 			char		label[64];
 			Datum		row[] = {name, values[1], Int32GetDatum(f + 1), Int32GetDatum(level),
 				CStringGetTextDatum(crm_match_level_name(field, level, label, sizeof(label))),
-				Float8GetDatum(field->m[level]), Float8GetDatum(field->u[level]), Float8GetDatum(field->weight[level])};
+				Float8GetDatum(field->m[level]), Float8GetDatum(field->u[level]), Float8GetDatum(field->weight[level]),
+			Float8GetDatum(field->h[level]), Float8GetDatum(field->household[level])};
 
-			execute("INSERT INTO crm.match_level (model, version, field, level, label, m, u, weight) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-					8, level_types, row, NULL, SPI_OK_INSERT);
+			execute("INSERT INTO crm.match_level (model, version, field, level, label, m, u, weight, h, household_weight) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+					10, level_types, row, NULL, SPI_OK_INSERT);
 		}
 		for (int t = 0; t < CRM_MATCH_TABLES; t++)
 		{

@@ -177,6 +177,15 @@ count_random(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, 
 	}
 }
 
+static bool
+looks_like_household(const CrmMatchModel *model, uint64_t pattern)
+{
+	for (int f = 0; f < model->fields; f++)
+		if (model->field[f].decisive && crm_match_level_is_household(&model->field[f], crm_match_level(pattern, f)))
+			return true;
+	return false;
+}
+
 /* Pairs that agree in so much that they are of one entity, and their number. */
 static double
 count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double pairs, Shares share, Shares levels)
@@ -198,7 +207,7 @@ count_sure(const CrmMatchModel *model, const CrmMatchBin *bins, size_t count, do
 
 			by_chance *= level == 0 ? share[f][0] : (1 - share[f][0]) * share[f][level];
 		}
-		if (by_chance >= SURE * seen || crm_match_has_conflict(model, pattern))
+		if (by_chance >= SURE * seen || looks_like_household(model, pattern))
 			continue;
 		sure += seen;
 		for (int f = 0; f < model->fields; f++)
@@ -235,6 +244,42 @@ mix_in(const CrmMatchField *field, double *m, const double *counts, double worth
 		all += counts[level];
 	for (int level = 1; level <= field->levels; level++)
 		m[level] = (m[level] * worth + counts[level]) / all;
+}
+
+/*
+ * How often the levels of names occur among two of one household: the given
+ * names differ, of those of one name there are as many as elsewhere.
+ */
+static void
+learn_household(CrmMatchField *field, const double *counts)
+{
+	double		rest = 1;
+	double		seen = 0;
+
+	if (field->decisive)
+	{
+		int			levels = 0;
+
+		for (int level = 1; level <= field->levels; level++)
+			if (crm_match_level_is_household(field, level))
+			{
+				seen += counts[level];
+				levels++;
+			}
+			else
+			{
+				field->h[level] = fmin(field->u[level], 0.05);
+				rest -= field->h[level];
+			}
+		for (int level = 1; level <= field->levels; level++)
+			if (crm_match_level_is_household(field, level))
+				field->h[level] = rest * (counts[level] + 1) / (seen + levels);
+	}
+	else
+	{
+		memcpy(field->h, field->u, sizeof(field->h));
+		mix_in(field, field->h, counts, 20);
+	}
 }
 
 /* ---- weights ---- */
@@ -275,6 +320,7 @@ void
 crm_match_set_weights(CrmMatchModel *model)
 {
 	model->prior = log2(model->lambda / (1 - model->lambda));
+	model->prior_household = model->lambda_household > 0 ? log2(model->lambda / model->lambda_household) : 0;
 	for (int f = 0; f < model->fields; f++)
 	{
 		CrmMatchField *field = &model->field[f];
@@ -284,18 +330,28 @@ crm_match_set_weights(CrmMatchModel *model)
 			field->weight[level] = fmin(fmax(log2(field->m[level] / field->u[level]), LEAST_WEIGHT), MOST_WEIGHT);
 		if (crm_match_level_is_ordered(field))
 			make_ordered(field);
+		field->household[0] = 0;
+		for (int level = 1; level <= field->levels; level++)
+			field->household[level] = fmin(fmax(log2(field->m[level] / field->h[level]), LEAST_WEIGHT), MOST_WEIGHT);
 	}
 }
 
-/* Weight of a pattern without what frequency adds. */
+/*
+ * Weight of a pattern without what frequency adds; in *household, how much of
+ * what speaks against one entity speaks for a household.
+ */
 static double
-plain_weight(const CrmMatchModel *model, uint64_t pattern)
+plain_weight(const CrmMatchModel *model, uint64_t pattern, double *household)
 {
 	double		part[CRM_MATCH_FIELDS + 1];
+	double		weight;
 
 	for (int f = 0; f < model->fields; f++)
 		part[f] = model->field[f].weight[crm_match_level(pattern, f)];
-	return crm_match_combine(model, pattern, part);
+	weight = crm_match_combine(model, pattern, part);
+	/* 1 / odds with it, less 1 / odds without it, by the former */
+	*household = 1 - exp2(part[model->fields]);
+	return weight;
 }
 
 /*
@@ -318,6 +374,23 @@ remove_matches(CrmMatchModel *model, Shares share)
 	}
 }
 
+/* A name that tells its members apart, something that they share, and more. */
+static bool
+has_households(const CrmMatchModel *model)
+{
+	bool		decisive = false;
+	bool		shared = false;
+	bool		own = false;
+
+	for (int f = 0; f < model->fields; f++)
+	{
+		decisive = decisive || model->field[f].decisive;
+		shared = shared || model->field[f].shared;
+		own = own || (!model->field[f].decisive && !model->field[f].shared);
+	}
+	return decisive && shared && own;
+}
+
 bool
 crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_count,
 				const CrmMatchBin *blocked, size_t blocked_count, double fraction,
@@ -327,6 +400,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	double		sure;
 	Shares		share;
 	Shares		first;
+	double		none[CRM_MATCH_LEVELS + 1] = {0};
 
 	training->problem[0] = '\0';
 	training->sampled_pairs = 0;
@@ -361,24 +435,45 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		mix_in(&model->field[f], model->field[f].m, first[f], GUESS_PAIRS);
 	}
 
+	/* Households can be told only where names and more are compared. */
+	model->lambda_household = 0;
+	if (has_households(model))
+		model->lambda_household = model->lambda * 0.1;
+	for (int f = 0; f < model->fields; f++)
+	{
+		memcpy(model->field[f].u, share[f], sizeof(model->field[f].u));
+		learn_household(&model->field[f], none);
+	}
+
 	for (training->iterations = 1; training->iterations <= MAX_ITERATIONS; training->iterations++)
 	{
 		double		before = model->lambda;
 		double		matches = 0;
 		double		moved = 0;
+		double		households = 0;
 		Shares		all;
+		Shares		of_households;
 
 		remove_matches(model, share);
 		crm_match_set_weights(model);
 		memset(all, 0, sizeof(all));
+		memset(of_households, 0, sizeof(of_households));
 		for (size_t i = 0; i < blocked_count; i++)
 		{
-			double		expected = (double) blocked[i].count *
-				crm_match_probability(plain_weight(model, blocked[i].pattern));
+			double		household;
+			double		probability = crm_match_probability(plain_weight(model, blocked[i].pattern, &household));
+			double		expected = (double) blocked[i].count * probability;
+			double		related = (double) blocked[i].count * (1 - probability) * household;
 
 			matches += expected;
+			households += related;
 			for (int f = 0; f < model->fields; f++)
-				all[f][crm_match_level(blocked[i].pattern, f)] += expected;
+			{
+				int			level = crm_match_level(blocked[i].pattern, f);
+
+				all[f][level] += expected;
+				of_households[f][level] += related;
+			}
 		}
 		for (int f = 0; f < model->fields; f++)
 		{
@@ -390,7 +485,10 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 			for (int level = 1; level <= field->levels; level++)
 				moved = fmax(moved, fabs(next[level] - field->m[level]));
 			memcpy(field->m, next, sizeof(next));
+			learn_household(field, of_households[f]);
 		}
+		if (model->lambda_household > 0)
+			model->lambda_household = fmin(fmax(households / fraction / pairs, 0.01 / pairs), 0.5);
 		training->matches = matches / fraction;
 		model->lambda = fmin(fmax(training->matches / pairs, 0.1 / pairs), 0.5);
 		host->interrupt(host);
@@ -407,6 +505,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	for (int r = 0; r < model->rules; r++)
 	{
 		CrmMatchRuleReport *report = &training->rule[r];
+		double		household;
 
 		report->pairs = report->matches = 0;
 		for (size_t i = 0; i < blocked_count; i++)
@@ -414,7 +513,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 			{
 				report->pairs += (double) blocked[i].count / fraction;
 				report->matches += (double) blocked[i].count / fraction *
-					crm_match_probability(plain_weight(model, blocked[i].pattern));
+					crm_match_probability(plain_weight(model, blocked[i].pattern, &household));
 			}
 	}
 	return true;
