@@ -25,7 +25,7 @@ CREATE TABLE crm.match_field (
     max_values integer NOT NULL DEFAULT 1 CHECK (max_values BETWEEN 1 AND 3), -- How many values of an array are compared.
     decisive boolean NOT NULL DEFAULT false, -- Whether it tells members of one household or firm apart: the name.
     shared boolean NOT NULL DEFAULT false, -- Whether a household or a firm has it in common: address, phone.
-    dependent_group text, -- Fields of one group depend on each other, as city and postcode: of these only the strongest agreement and the strongest disagreement count.
+    dependent_group text, -- Fields of one group depend on each other, as city and postcode: of these only the strongest agreement and the strongest disagreement count in full, the others a quarter.
     PRIMARY KEY (model, "position"),
     UNIQUE (model, name)
 );

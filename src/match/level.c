@@ -607,34 +607,42 @@ crm_match_frequency_weight(const CrmMatchField *field, int level, const uint8_t 
 /* Weights below which it makes no difference how low they are. */
 #define HOPELESS (-12.0)
 
+/* What the weaker fields of a group that depend on the strongest add. */
+#define DEPENDENT_SHARE 0.25
+
 double
 crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_MATCH_FIELDS + 1])
 {
 	double		weight = model->prior;
 	double		household = model->prior_household;
+	int			strongest[CRM_MATCH_FIELDS + 1][2];
 
+	memset(strongest, -1, sizeof(strongest));
 	for (int i = 0; i < model->fields; i++)
 	{
 		const CrmMatchField *field = &model->field[i];
 
-		/* Before groups take parts away: what is shared is in no sum here. */
+		/* Before groups lessen the parts: what is shared is in no sum here. */
 		if (!field->shared)
 			household += field->decisive || field->comparator == CRM_MATCH_NAME_PART ?
 				field->household[crm_match_level(pattern, i)] : part[i];
-		if (field->group == 0 || part[i] == 0)
-			continue;
-		for (int j = i + 1; j < model->fields; j++)
+		if (field->group != 0)
 		{
-			if (model->field[j].group != field->group || part[i] == 0 || (part[i] > 0) != (part[j] > 0))
-				continue;
-			if (part[i] > 0 ? part[j] > part[i] : part[j] < part[i])
-				part[i] = 0;
-			else
-				part[j] = 0;
+			int			side = part[i] > 0;
+
+			if (strongest[field->group][side] < 0 ||
+				fabs(part[i]) > fabs(part[strongest[field->group][side]]))
+				strongest[field->group][side] = i;
 		}
 	}
 	for (int i = 0; i < model->fields; i++)
+	{
+		int			group = model->field[i].group;
+
+		if (group != 0 && strongest[group][part[i] > 0] != i)
+			part[i] *= DEPENDENT_SHARE;
 		weight += part[i];
+	}
 	part[model->fields] = 0;
 	if (model->lambda_household > 0 && weight > HOPELESS)
 	{

@@ -312,7 +312,8 @@ extern double crm_match_frequency_weight(const CrmMatchField *field, int level,
  * What each field weighs, in part, and the weight of the pair: that of the
  * prior, then the parts in the order of the fields.  Of fields that depend on
  * each other, as do city and postcode, only the strongest agreement and the
- * strongest disagreement count; the parts of the others become 0.
+ * strongest disagreement count in full; the parts of the others are lessened to
+ * a quarter.
  *
  * A third possibility, beside one entity and two that have nothing to do with
  * each other, are two of one household or firm: they share address and phone
