@@ -180,19 +180,19 @@ BEGIN
                       HINT = 'Give spec: {"fields": [{"name": "title", "expression": "title", "comparator": "text"}, ...], "blocking": [["title"], ...]}.';
         END IF;
     END IF;
-    SELECT k INTO missing FROM jsonb_object_keys(spec) k WHERE NOT k IN ('fields', 'blocking', 'filter', 'threshold', 'review_threshold', 'missing_weight', 'block_limit', 'entity') LIMIT 1;
+    SELECT k INTO missing FROM jsonb_object_keys(spec) k WHERE NOT k IN ('fields', 'blocking', 'filter', 'threshold', 'review_threshold', 'missing_weight', 'block_limit', 'pairs_per_record', 'entity') LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'unknown key "%" of a match model', missing
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: fields, blocking, filter, threshold, review_threshold, missing_weight, block_limit.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: fields, blocking, filter, threshold, review_threshold, missing_weight, block_limit, pairs_per_record.';
     ELSIF jsonb_typeof(spec -> 'fields') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'fields') NOT BETWEEN 1 AND 16
         OR jsonb_typeof(spec -> 'blocking') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'blocking') NOT BETWEEN 1 AND 48 THEN
         RAISE EXCEPTION 'a match model needs 1 to 16 fields and 1 to 48 blocking rules'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'crm.propose_match_model(relation) gives a model to begin with.';
     END IF;
-    INSERT INTO crm.match_model AS m (name, relation, entity, id_columns, filter, threshold, review_threshold, missing_weight, block_limit)
+    INSERT INTO crm.match_model AS m (name, relation, entity, id_columns, filter, threshold, review_threshold, missing_weight, block_limit, pairs_per_record)
     VALUES (name, (SELECT format('%I.%I', c.relnamespace::regnamespace::text, c.relname) FROM pg_class c WHERE c.oid = relation), spec ->> 'entity', ids, spec ->> 'filter',
             coalesce((spec ->> 'threshold')::float8, 0), coalesce((spec ->> 'review_threshold')::float8, -3), coalesce((spec ->> 'missing_weight')::float8, -6),
-            coalesce((spec ->> 'block_limit')::integer, 1000))
+            coalesce((spec ->> 'block_limit')::integer, 1000), coalesce((spec ->> 'pairs_per_record')::float8, 1))
     ON CONFLICT ON CONSTRAINT match_model_pkey DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is a match model "%" already', name
@@ -215,7 +215,7 @@ BEGIN
     RETURN name;
 END
 $$;
-COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
+COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit", "pairs_per_record"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
 
 CREATE FUNCTION crm.drop_match_model(name text) RETURNS void
 LANGUAGE plpgsql

@@ -9,6 +9,7 @@ CREATE TABLE crm.match_model (
     review_threshold double precision NOT NULL DEFAULT -3, -- Weight from which a pair is offered to people, in bits.
     missing_weight double precision NOT NULL DEFAULT -6 CHECK (missing_weight < 0), -- Weight of two records that were not compared, when clusters are made.
     block_limit integer NOT NULL DEFAULT 1000 CHECK (block_limit BETWEEN 2 AND 100000), -- Blocks of more records are divided.
+    pairs_per_record double precision NOT NULL DEFAULT 1 CHECK (pairs_per_record > 0), -- Pairs that one blocking rule may give for each record; its largest blocks are divided until it does not give more.
     at_the_door text NOT NULL DEFAULT 'off' CHECK (at_the_door IN ('off', 'warn', 'queue', 'block')), -- What happens when a duplicate is entered: nothing, a warning, a pair in the queue, or a refusal (only where an identity is the same).
     created_at timestamptz NOT NULL DEFAULT now(), -- When it was made.
     updated_at timestamptz NOT NULL DEFAULT now() -- When it was last changed.

@@ -14,6 +14,15 @@
 
 #include "match/match.h"
 
+/* However little a rule may give, blocks of so many records are compared. */
+#define LEAST_CAP 10
+
+/* Pairs that any rule may give. */
+#define LEAST_BUDGET 500000
+
+/* Blocks on which dividers are tried. */
+#define TRIED_BLOCKS 50
+
 static const struct
 {
 	const char *name;
@@ -542,96 +551,164 @@ divided_entries(const CrmMatchRecords *records, const Entry *block, uint32_t siz
 	return sort_entries(made, room, n);
 }
 
+static size_t
+end_of_block(const Entry *entries, size_t start, size_t count)
+{
+	size_t		end = start + 1;
+
+	while (end < count && entries[end].key == entries[start].key)
+		end++;
+	return end;
+}
+
+static uint64_t
+pairs_of(uint64_t size)
+{
+	return size * (size - 1) / 2;
+}
+
+/* The largest size of blocks with which all up to it have no more pairs. */
+static uint32_t
+choose_cap(const Entry *entries, size_t count, uint32_t cap, uint64_t budget, CrmMatchHost *host)
+{
+	uint64_t   *pairs = host->allocate(host, ((size_t) cap + 1) * sizeof(uint64_t));
+	uint64_t	sum = 0;
+	uint32_t	chosen = 1;
+
+	memset(pairs, 0, ((size_t) cap + 1) * sizeof(uint64_t));
+	for (size_t start = 0; start < count;)
+	{
+		size_t		end = end_of_block(entries, start, count);
+
+		if (end - start <= cap)
+			pairs[end - start] += pairs_of(end - start);
+		start = end;
+	}
+	while (chosen < cap && sum + pairs[chosen + 1] <= budget)
+		sum += pairs[++chosen];
+	host->release(host, pairs);
+	return chosen < LEAST_CAP ? (cap < LEAST_CAP ? cap : LEAST_CAP) : chosen;
+}
+
+/* The rule by whose keys blocks are best divided: with most pairs left. */
+static int
+choose_divider(const CrmMatchRecords *records, int rule, const Entry *entries, size_t count,
+			   uint32_t cap, Entry *room, CrmMatchHost *host)
+{
+	uint64_t	most = 0;
+	int			best = -1;
+
+	for (int other = 0; other < records->model->rules; other++)
+	{
+		uint64_t	kept = 0;
+		int			tried = 0;
+
+		for (size_t start = 0; start < count && other != rule && tried < TRIED_BLOCKS;)
+		{
+			size_t		end = end_of_block(entries, start, count);
+			Entry	   *sorted;
+			uint32_t	n;
+
+			if (end - start > cap)
+			{
+				sorted = divided_entries(records, entries + start, (uint32_t) (end - start), other, room, room + (end - start), &n);
+				for (size_t i = 0; i < n;)
+				{
+					size_t		j = end_of_block(sorted, i, n);
+
+					if (j - i <= cap)
+						kept += pairs_of(j - i);
+					i = j;
+				}
+				tried++;
+			}
+			start = end;
+		}
+		if (kept > most)
+		{
+			most = kept;
+			best = other;
+		}
+		host->interrupt(host);
+	}
+	return best;
+}
+
 uint64_t
-crm_match_divide(CrmMatchRecords *records, uint32_t cap, uint64_t *pairs,
+crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_record, uint64_t *pairs,
 				 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 				 void *argument, CrmMatchHost *host)
 {
 	const CrmMatchModel *model = records->model;
 	uint64_t	total = 0;
+	uint64_t	budget = (uint64_t) (pairs_per_record * records->count);
 
+	if (budget < LEAST_BUDGET)
+		budget = LEAST_BUDGET;
 	for (int r = 0; r < model->rules; r++)
 	{
 		const CrmMatchRule *rule = &model->rule[r];
 		void	   *memory;
 		size_t		count;
 		Entry	   *entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
+		uint32_t	cap = choose_cap(entries, count, limit, budget, host);
+		size_t		largest = 0;
 		uint64_t	of_rule = 0;
+		Entry	   *room;
+		int			divider;
 
 		for (size_t start = 0; start < count;)
 		{
-			size_t		end = start + 1;
-			uint32_t	size;
-			CrmMatchLargeBlock large;
-			Entry	   *made;
-			uint64_t	least = UINT64_MAX;
+			size_t		end = end_of_block(entries, start, count);
 
-			while (end < count && entries[end].key == entries[start].key)
-				end++;
-			size = (uint32_t) (end - start);
-			if (size <= cap)
+			if (end - start > largest)
+				largest = end - start;
+			if (end - start <= cap)
+				of_rule += pairs_of(end - start);
+			start = end;
+		}
+		if (largest > cap)
+		{
+			room = host->allocate(host, 2 * largest * sizeof(Entry));
+			divider = choose_divider(records, r, entries, count, cap, room, host);
+			for (size_t start = 0; start < count;)
 			{
-				of_rule += (uint64_t) size * (size - 1) / 2;
-				start = end;
-				continue;
-			}
-
-			/* By the rule that leaves most records in blocks that are small enough. */
-			large = (CrmMatchLargeBlock) {r, entries[start].key, size, -1, size, entries[start].record};
-			made = host->allocate(host, 2 * (size_t) size * sizeof(Entry));
-			for (int other = 0; other < model->rules; other++)
-			{
-				Entry	   *sorted;
-				uint32_t	n;
+				size_t		end = end_of_block(entries, start, count);
+				uint32_t	size = (uint32_t) (end - start);
 				uint32_t	kept = 0;
 
-				if (other == r)
-					continue;
-				sorted = divided_entries(records, entries + start, size, other, made, made + size, &n);
-				for (uint32_t i = 0; i < n;)
+				if (size > cap)
 				{
-					uint32_t	j = i + 1;
+					uint32_t	n = 0;
+					Entry	   *sorted = divider < 0 ? room :
+						divided_entries(records, entries + start, size, divider, room, room + size, &n);
 
-					while (j < n && sorted[j].key == sorted[i].key)
-						j++;
-					if (j - i <= cap)
-						kept += j - i;
-					i = j;
-				}
-				if (kept > 0 && (uint64_t) (size - kept) < least)
-				{
-					least = size - kept;
-					large.other = other;
-					large.left = size - kept;
-				}
-				host->interrupt(host);
-			}
-			for (size_t i = start; i < end; i++)
-				replace_key(crm_match_keys(records, entries[i].record), rule, entries[start].key, 0);
-			if (large.other >= 0)
-			{
-				uint32_t	n;
-				Entry	   *sorted = divided_entries(records, entries + start, size, large.other, made, made + size, &n);
-
-				for (uint32_t i = 0; i < n;)
-				{
-					uint32_t	j = i + 1;
-
-					while (j < n && sorted[j].key == sorted[i].key)
-						j++;
-					if (j - i <= cap)
+					for (size_t i = start; i < end; i++)
+						replace_key(crm_match_keys(records, entries[i].record), rule, entries[i].key, 0);
+					for (size_t i = 0; i < n;)
 					{
-						for (uint32_t k = i; k < j; k++)
-							replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
-						of_rule += (uint64_t) (j - i) * (j - i - 1) / 2;
+						size_t		j = end_of_block(sorted, i, n);
+
+						if (j - i <= cap)
+						{
+							for (size_t k = i; k < j; k++)
+								replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
+							of_rule += pairs_of(j - i);
+							kept += (uint32_t) (j - i);
+						}
+						i = j;
 					}
-					i = j;
+					if (report != NULL && size > limit)
+					{
+						CrmMatchLargeBlock large = {r, entries[start].key, size, divider, size - kept, entries[start].record};
+
+						report(&large, argument);
+					}
+					host->interrupt(host);
 				}
+				start = end;
 			}
-			host->release(host, made);
-			if (report != NULL)
-				report(&large, argument);
-			start = end;
+			host->release(host, room);
 		}
 		host->release(host, memory);
 		if (pairs != NULL)

@@ -374,11 +374,13 @@ typedef struct CrmMatchLargeBlock
 } CrmMatchLargeBlock;
 
 /*
- * Divides the blocks of more than cap records by the keys of other rules;
- * calls report for each.  Returns how many pairs the blocks now have, pairs
- * of several blocks counted once for each; by rule when pairs is not NULL.
+ * Divides the blocks of more than limit records by the keys of another rule,
+ * and calls report for each; also smaller ones, the largest first, where a rule
+ * would otherwise give more than pairs_per_record times the records.  Returns
+ * how many pairs the blocks now have, pairs of several blocks counted once for
+ * each; by rule when pairs is not NULL.
  */
-extern uint64_t crm_match_divide(CrmMatchRecords *records, uint32_t cap, uint64_t *pairs,
+extern uint64_t crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_record, uint64_t *pairs,
 								 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 								 void *argument, CrmMatchHost *host);
 

@@ -106,7 +106,7 @@ note_large_block(const CrmMatchLargeBlock *block, void *argument)
 static uint64
 divide(MatchRun *run, LargeBlocks *blocks)
 {
-	uint64		pairs = crm_match_divide(&run->records, (uint32) run->block_limit, run->pairs,
+	uint64		pairs = crm_match_divide(&run->records, (uint32) run->block_limit, run->pairs_per_record, run->pairs,
 										 note_large_block, blocks, &run->host);
 
 	crm_match_report_planned(pairs);

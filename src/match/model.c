@@ -268,6 +268,7 @@ crm_match_open(const char *name, bool trained)
 		  "ELSE 'ROW(' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)) || ')' END, "
 		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
 		  "filter, coalesce(version, 0), threshold, missing_weight, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
+		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
 		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1) "
 		  "FROM crm.match_model WHERE name = $1", 1, types, &argument);
@@ -293,7 +294,8 @@ crm_match_open(const char *name, bool trained)
 		run->missing = double_at(row, desc, 8);
 		exists = DatumGetBool(SPI_getbinval(row, desc, 9, &isnull));
 		run->block_limit = int_at(row, desc, 10, 1000);
-		id_type = text_at(row, desc, 11);
+		run->pairs_per_record = double_at(row, desc, 11);
+		id_type = text_at(row, desc, 12);
 		run->id_type = id_type == NULL ? NULL : MemoryContextStrdup(context, id_type);
 	}
 	SPI_freetuptable(SPI_tuptable);

@@ -39,6 +39,7 @@ typedef struct MatchRun
 	double		threshold;
 	double		missing;
 	int			block_limit;
+	double		pairs_per_record;
 	CrmMatchModel model;
 	CrmMatchFrequencies frequencies;
 	CrmMatchAliases *aliases;

@@ -24,8 +24,8 @@
 
 #include "match/match.h"
 
-#define MAX_ITERATIONS 200
-#define CONVERGENCE 1e-5
+#define MAX_ITERATIONS 100
+#define CONVERGENCE 1e-4
 
 /* Shares of chance below which agreement is taken for a match. */
 #define SURE 0.02
@@ -401,6 +401,8 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	Shares		share;
 	Shares		first;
 	double		none[CRM_MATCH_LEVELS + 1] = {0};
+	CrmMatchBin *patterns;
+	size_t		pattern_count = 0;
 
 	training->problem[0] = '\0';
 	training->sampled_pairs = 0;
@@ -419,6 +421,14 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		snprintf(training->problem, sizeof(training->problem), "no two records share a blocking key");
 		return false;
 	}
+
+	/* The rules make no difference to the estimates. */
+	patterns = host->allocate(host, blocked_count * sizeof(CrmMatchBin));
+	for (size_t i = 0; i < blocked_count; i++)
+		if (pattern_count > 0 && patterns[pattern_count - 1].pattern == blocked[i].pattern)
+			patterns[pattern_count - 1].count += blocked[i].count;
+		else
+			patterns[pattern_count++] = blocked[i];
 
 	count_random(model, random, random_count, share);
 	sure = count_sure(model, blocked, blocked_count, pairs * fraction, share, first) / fraction;
@@ -458,18 +468,18 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		crm_match_set_weights(model);
 		memset(all, 0, sizeof(all));
 		memset(of_households, 0, sizeof(of_households));
-		for (size_t i = 0; i < blocked_count; i++)
+		for (size_t i = 0; i < pattern_count; i++)
 		{
 			double		household;
-			double		probability = crm_match_probability(plain_weight(model, blocked[i].pattern, &household));
-			double		expected = (double) blocked[i].count * probability;
-			double		related = (double) blocked[i].count * (1 - probability) * household;
+			double		probability = crm_match_probability(plain_weight(model, patterns[i].pattern, &household));
+			double		expected = (double) patterns[i].count * probability;
+			double		related = (double) patterns[i].count * (1 - probability) * household;
 
 			matches += expected;
 			households += related;
 			for (int f = 0; f < model->fields; f++)
 			{
-				int			level = crm_match_level(blocked[i].pattern, f);
+				int			level = crm_match_level(patterns[i].pattern, f);
 
 				all[f][level] += expected;
 				of_households[f][level] += related;
@@ -515,7 +525,9 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 				report->matches += (double) blocked[i].count / fraction *
 					crm_match_probability(plain_weight(model, blocked[i].pattern, &household));
 			}
+		host->interrupt(host);
 	}
+	host->release(host, patterns);
 	return true;
 }
 
