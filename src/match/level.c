@@ -616,6 +616,7 @@ crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_
 	double		weight = model->prior;
 	double		household = model->prior_household;
 	int			strongest[CRM_MATCH_FIELDS + 1][2];
+	bool		names_agree = false;
 
 	memset(strongest, -1, sizeof(strongest));
 	for (int i = 0; i < model->fields; i++)
@@ -626,6 +627,8 @@ crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_
 		if (!field->shared)
 			household += field->decisive || field->comparator == CRM_MATCH_NAME_PART ?
 				field->household[crm_match_level(pattern, i)] : part[i];
+		if (field->comparator == CRM_MATCH_PERSON && part[i] > 0)
+			names_agree = true;
 		if (field->group != 0)
 		{
 			int			side = part[i] > 0;
@@ -639,6 +642,10 @@ crm_match_combine(const CrmMatchModel *model, uint64_t pattern, double part[CRM_
 	{
 		int			group = model->field[i].group;
 
+		/* An address that is made of the name says little beside it. */
+		if (model->field[i].comparator == CRM_MATCH_EMAIL && part[i] > 0 &&
+			crm_match_level(pattern, i) > 1 && names_agree)
+			part[i] *= DEPENDENT_SHARE;
 		if (group != 0 && strongest[group][part[i] > 0] != i)
 			part[i] *= DEPENDENT_SHARE;
 		weight += part[i];
@@ -677,6 +684,30 @@ crm_match_weight(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a,
 	double		part[CRM_MATCH_FIELDS + 1];
 
 	return crm_match_weight_parts(model, pattern, a, b, part);
+}
+
+uint64_t
+crm_match_pack_frequency(const CrmMatchModel *model, uint64_t pattern, const uint8_t *a, const uint8_t *b)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < model->fields; i++)
+	{
+		int			level = crm_match_level(pattern, i);
+
+		if (level != 0)
+			sum += crm_match_frequency_weight(&model->field[i], level, a, b);
+	}
+	sum = round(sum);
+	return (uint64_t) ((sum < -60 ? -60 : sum > 60 ? 60 : sum) + 64) << 48;
+}
+
+double
+crm_match_unpack_frequency(uint64_t rules)
+{
+	uint64_t	packed = rules >> 48;
+
+	return packed == 0 ? 0 : (double) packed - 64;
 }
 
 double

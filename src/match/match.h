@@ -405,9 +405,18 @@ typedef struct CrmMatchHistogram CrmMatchHistogram;
 typedef struct CrmMatchBin
 {
 	uint64_t	pattern;
-	uint64_t	rules;
+	uint64_t	rules;			/* bits 0 to 47; above them what frequency adds */
 	uint64_t	count;
 } CrmMatchBin;
+
+/*
+ * What the frequencies of values add to the weight of a pair, in whole bits, as
+ * the high bits of CrmMatchBin.rules.
+ */
+#define CRM_MATCH_RULE_BITS ((UINT64_C(1) << 48) - 1)
+extern uint64_t crm_match_pack_frequency(const CrmMatchModel *model, uint64_t pattern,
+										 const uint8_t *a, const uint8_t *b);
+extern double crm_match_unpack_frequency(uint64_t rules);
 
 extern CrmMatchHistogram *crm_match_histogram_make(CrmMatchHost *host);
 extern void crm_match_histogram_free(CrmMatchHistogram *histogram);

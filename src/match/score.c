@@ -148,7 +148,9 @@ score_pair(uint32_t a, uint32_t b, void *argument)
 	participant->scored++;
 	if (participant->shared->collect)
 	{
-		crm_match_histogram_add(participant->histogram, pattern, crm_match_shared_rules(records, a, b), 1);
+		crm_match_histogram_add(participant->histogram, pattern,
+								crm_match_shared_rules(records, a, b) |
+								crm_match_pack_frequency(records->model, pattern, feature_a, feature_b), 1);
 		return;
 	}
 	edge.weight = crm_match_weight(records->model, pattern, feature_a, feature_b);

@@ -337,18 +337,18 @@ crm_match_set_weights(CrmMatchModel *model)
 }
 
 /*
- * Weight of a pattern without what frequency adds; in *household, how much of
+ * Weight of a pattern, with what frequency adds in whole bits; in *household, how much of
  * what speaks against one entity speaks for a household.
  */
 static double
-plain_weight(const CrmMatchModel *model, uint64_t pattern, double *household)
+plain_weight(const CrmMatchModel *model, const CrmMatchBin *bin, double *household)
 {
 	double		part[CRM_MATCH_FIELDS + 1];
 	double		weight;
 
 	for (int f = 0; f < model->fields; f++)
-		part[f] = model->field[f].weight[crm_match_level(pattern, f)];
-	weight = crm_match_combine(model, pattern, part);
+		part[f] = model->field[f].weight[crm_match_level(bin->pattern, f)];
+	weight = crm_match_combine(model, bin->pattern, part) + crm_match_unpack_frequency(bin->rules);
 	/* 1 / odds with it, less 1 / odds without it, by the former */
 	*household = 1 - exp2(part[model->fields]);
 	return weight;
@@ -402,7 +402,8 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	Shares		first;
 	double		none[CRM_MATCH_LEVELS + 1] = {0};
 	CrmMatchBin *patterns;
-	size_t		pattern_count = 0;
+	size_t		pattern_count;
+	CrmMatchHistogram *collapsed;
 
 	training->problem[0] = '\0';
 	training->sampled_pairs = 0;
@@ -423,12 +424,11 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	}
 
 	/* The rules make no difference to the estimates. */
-	patterns = host->allocate(host, blocked_count * sizeof(CrmMatchBin));
+	collapsed = crm_match_histogram_make(host);
 	for (size_t i = 0; i < blocked_count; i++)
-		if (pattern_count > 0 && patterns[pattern_count - 1].pattern == blocked[i].pattern)
-			patterns[pattern_count - 1].count += blocked[i].count;
-		else
-			patterns[pattern_count++] = blocked[i];
+		crm_match_histogram_add(collapsed, blocked[i].pattern, blocked[i].rules & ~CRM_MATCH_RULE_BITS, blocked[i].count);
+	patterns = crm_match_histogram_bins(collapsed, &pattern_count);
+	crm_match_histogram_free(collapsed);
 
 	count_random(model, random, random_count, share);
 	sure = count_sure(model, blocked, blocked_count, pairs * fraction, share, first) / fraction;
@@ -471,7 +471,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 		for (size_t i = 0; i < pattern_count; i++)
 		{
 			double		household;
-			double		probability = crm_match_probability(plain_weight(model, patterns[i].pattern, &household));
+			double		probability = crm_match_probability(plain_weight(model, &patterns[i], &household));
 			double		expected = (double) patterns[i].count * probability;
 			double		related = (double) patterns[i].count * (1 - probability) * household;
 
@@ -523,7 +523,7 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 			{
 				report->pairs += (double) blocked[i].count / fraction;
 				report->matches += (double) blocked[i].count / fraction *
-					crm_match_probability(plain_weight(model, blocked[i].pattern, &household));
+					crm_match_probability(plain_weight(model, &blocked[i], &household));
 			}
 		host->interrupt(host);
 	}
