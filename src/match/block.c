@@ -383,38 +383,36 @@ collect_entries(const CrmMatchRecords *records, int rule_number, uint32_t part, 
 				uint64_t sample, size_t *count, void **memory, CrmMatchHost *host)
 {
 	const CrmMatchRule *rule = &records->model->rule[rule_number];
+	size_t		room = records->count / parts + 1024;
 	size_t		n = 0;
-	size_t		at = 0;
-	Entry	   *entries;
+	Entry	   *entries = host->allocate(host, 2 * room * sizeof(Entry));
 
-	for (int pass = 0; pass < 2; pass++)
+	for (uint32_t record = 0; record < records->count; record++)
 	{
-		if (pass == 1)
-		{
-			*memory = host->allocate(host, 2 * n * sizeof(Entry) + 1);
-			entries = *memory;
-		}
-		for (uint32_t record = 0; record < records->count; record++)
-		{
-			const uint64_t *key = crm_match_keys(records, record) + rule->slot;
+		const uint64_t *key = crm_match_keys(records, record) + rule->slot;
 
-			for (int i = 0; i < rule->slots && key[i] != 0; i++)
+		for (int i = 0; i < rule->slots && key[i] != 0; i++)
+		{
+			if (parts > 1 && key[i] % parts != part)
+				continue;
+			if (sample != UINT64_MAX && crm_match_mix(key[i], 21) >= sample)
+				continue;
+			if (n == room)
 			{
-				if (parts > 1 && key[i] % parts != part)
-					continue;
-				if (sample != UINT64_MAX && crm_match_mix(key[i], 21) >= sample)
-					continue;
-				if (pass == 0)
-					n++;
-				else
-					entries[at++] = (Entry) {key[i], record};
+				Entry	   *grown = host->allocate(host, 4 * room * sizeof(Entry));
+
+				memcpy(grown, entries, n * sizeof(Entry));
+				host->release(host, entries);
+				entries = grown;
+				room *= 2;
 			}
+			entries[n++] = (Entry) {key[i], record};
 		}
-		if (pass == 0)
-			host->interrupt(host);
 	}
+	host->interrupt(host);
 	*count = n;
-	return sort_entries(*memory, (Entry *) *memory + n, n);
+	*memory = entries;
+	return sort_entries(entries, entries + n, n);
 }
 
 /* Whether the key is the first that both records have. */

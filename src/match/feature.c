@@ -102,7 +102,8 @@ crm_match_counts_free(CrmMatchCounts *counts)
 static inline size_t
 counts_place(const CrmMatchCounts *counts, uint64_t hash)
 {
-	size_t		at = (size_t) (hash & (counts->size - 1));
+	/* Hashes of words have their bits above only. */
+	size_t		at = (size_t) ((hash ^ hash >> 32) & (counts->size - 1));
 
 	while (counts->hash[at] != 0 && counts->hash[at] != hash)
 		at = (at + 1) & (counts->size - 1);
