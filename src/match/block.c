@@ -109,7 +109,7 @@ words_keys(const CrmMatchWords *words, bool pairs, uint64_t *out)
 	int			count = 0;
 	int			made = 0;
 
-	for (uint32_t i = 0; i < words->count; i++)
+	for (int i = 0; i < words->count; i++)
 	{
 		int			place = 3;
 
@@ -278,10 +278,18 @@ aspect_of(const CrmMatchField *field, const uint8_t *feature, int value, CrmAspe
 	return hash != 0;
 }
 
-void
-crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint64_t *key)
+static inline uint32_t
+fold_key(uint64_t hash)
 {
-	memset(key, 0, model->slots * sizeof(uint64_t));
+	uint32_t	key = (uint32_t) (hash >> 32);
+
+	return key != 0 ? key : 1;
+}
+
+void
+crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint32_t *key)
+{
+	memset(key, 0, model->slots * sizeof(uint32_t));
 	for (int r = 0; r < model->rules; r++)
 	{
 		const CrmMatchRule *rule = &model->rule[r];
@@ -309,15 +317,16 @@ crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint64_t
 		/* Ascending and each once, so that they can be compared one by one. */
 		for (int i = 0; i < count && kept < rule->slots; i++)
 		{
-			uint64_t   *slot = key + rule->slot;
+			uint32_t   *slot = key + rule->slot;
+			uint32_t	folded = fold_key(made[i]);
 			int			at = kept;
 
-			while (at > 0 && slot[at - 1] > made[i])
+			while (at > 0 && slot[at - 1] > folded)
 				at--;
-			if (at > 0 && slot[at - 1] == made[i])
+			if (at > 0 && slot[at - 1] == folded)
 				continue;
-			memmove(slot + at + 1, slot + at, (kept - at) * sizeof(uint64_t));
-			slot[at] = made[i];
+			memmove(slot + at + 1, slot + at, (kept - at) * sizeof(uint32_t));
+			slot[at] = folded;
 			kept++;
 		}
 	}
@@ -327,29 +336,18 @@ crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint64_t
 
 typedef struct Entry
 {
-	uint64_t	key;
+	uint32_t	key;
 	uint32_t	record;
 } Entry;
 
-/* By key and record; the keys are hashes, so that their high bits will do. */
-static int
-compare_entries(const void *a, const void *b)
-{
-	const Entry *x = a;
-	const Entry *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->record < y->record ? -1 : x->record > y->record;
-}
-
-/* Radix sort by the upper half of the key, then what still disagrees. */
+/* Sorts by key; of one key the records stay in their order. */
 static Entry *
 sort_entries(Entry *entries, Entry *other, size_t count)
 {
-	for (int shift = 32; shift < 64; shift += 8)
+	for (int shift = 0; shift < 32; shift += 8)
 	{
 		size_t		start[257] = {0};
+		Entry	   *swap = entries;
 
 		for (size_t i = 0; i < count; i++)
 			start[(entries[i].key >> shift & 255) + 1]++;
@@ -357,22 +355,8 @@ sort_entries(Entry *entries, Entry *other, size_t count)
 			start[i + 1] += start[i];
 		for (size_t i = 0; i < count; i++)
 			other[start[entries[i].key >> shift & 255]++] = entries[i];
-
-		Entry	   *swap = entries;
-
 		entries = other;
 		other = swap;
-	}
-	for (size_t i = 0; i < count;)
-	{
-		size_t		end = i + 1;
-		bool		mixed = false;
-
-		for (; end < count && entries[end].key >> 32 == entries[i].key >> 32; end++)
-			mixed = mixed || entries[end].key != entries[i].key;
-		if (mixed)
-			qsort(entries + i, end - i, sizeof(Entry), compare_entries);
-		i = end;
 	}
 	return entries;
 }
@@ -389,7 +373,7 @@ collect_entries(const CrmMatchRecords *records, int rule_number, uint32_t part, 
 
 	for (uint32_t record = 0; record < records->count; record++)
 	{
-		const uint64_t *key = crm_match_keys(records, record) + rule->slot;
+		const uint32_t *key = crm_match_keys(records, record) + rule->slot;
 
 		for (int i = 0; i < rule->slots && key[i] != 0; i++)
 		{
@@ -417,13 +401,13 @@ collect_entries(const CrmMatchRecords *records, int rule_number, uint32_t part, 
 
 /* Whether the key is the first that both records have. */
 static bool
-is_first_common(const CrmMatchModel *model, const CrmMatchRule *rule, uint64_t key,
-				const uint64_t *a, const uint64_t *b)
+is_first_common(const CrmMatchModel *model, const CrmMatchRule *rule, uint32_t key,
+				const uint32_t *a, const uint32_t *b)
 {
 	for (const CrmMatchRule *earlier = model->rule; earlier < rule; earlier++)
 	{
-		const uint64_t *ka = a + earlier->slot;
-		const uint64_t *kb = b + earlier->slot;
+		const uint32_t *ka = a + earlier->slot;
+		const uint32_t *kb = b + earlier->slot;
 
 		if (earlier->slots == 1)
 		{
@@ -442,6 +426,23 @@ is_first_common(const CrmMatchModel *model, const CrmMatchRule *rule, uint64_t k
 				if (a[rule->slot + i] == b[rule->slot + j] && a[rule->slot + i] < key)
 					return false;
 	return true;
+}
+
+/* How many records ahead memory is asked for. */
+#define AHEAD 3
+
+static inline void
+fetch_ahead(const CrmMatchRecords *records, uint32_t record)
+{
+#ifdef __GNUC__
+	const char *keys = (const char *) crm_match_keys(records, record);
+	const char *feature = (const char *) crm_match_feature(records, record);
+
+	for (int i = 0; i < records->model->slots * (int) sizeof(uint32_t); i += 64)
+		__builtin_prefetch(keys + i);
+	for (int i = 0; i < records->model->feature_size; i += 64)
+		__builtin_prefetch(feature + i);
+#endif
 }
 
 void
@@ -463,12 +464,14 @@ crm_match_enumerate(const CrmMatchRecords *records, int rule_number, uint32_t pa
 		for (size_t i = start; i + 1 < end; i++)
 		{
 			uint32_t	a = entries[i].record;
-			const uint64_t *keys = crm_match_keys(records, a);
+			const uint32_t *keys = crm_match_keys(records, a);
 
 			for (size_t j = i + 1; j < end; j++)
 			{
 				uint32_t	b = entries[j].record;
 
+				if (j + AHEAD < count)
+					fetch_ahead(records, entries[j + AHEAD].record);
 				if (is_first_common(model, rule, entries[start].key, keys, crm_match_keys(records, b)))
 					pair(a, b, argument);
 			}
@@ -486,14 +489,14 @@ uint64_t
 crm_match_shared_rules(const CrmMatchRecords *records, uint32_t a, uint32_t b)
 {
 	const CrmMatchModel *model = records->model;
-	const uint64_t *keys_a = crm_match_keys(records, a);
-	const uint64_t *keys_b = crm_match_keys(records, b);
+	const uint32_t *keys_a = crm_match_keys(records, a);
+	const uint32_t *keys_b = crm_match_keys(records, b);
 	uint64_t	shared = 0;
 
 	for (int r = 0; r < model->rules; r++)
 	{
-		const uint64_t *ka = keys_a + model->rule[r].slot;
-		const uint64_t *kb = keys_b + model->rule[r].slot;
+		const uint32_t *ka = keys_a + model->rule[r].slot;
+		const uint32_t *kb = keys_b + model->rule[r].slot;
 		int			slots = model->rule[r].slots;
 
 		for (int i = 0; i < slots && ka[i] != 0; i++)
@@ -507,9 +510,9 @@ crm_match_shared_rules(const CrmMatchRecords *records, uint32_t a, uint32_t b)
 /* ---- blocks that are too large ---- */
 
 static void
-replace_key(uint64_t *key, const CrmMatchRule *rule, uint64_t old_key, uint64_t new_key)
+replace_key(uint32_t *key, const CrmMatchRule *rule, uint32_t old_key, uint32_t new_key)
 {
-	uint64_t   *slot = key + rule->slot;
+	uint32_t   *slot = key + rule->slot;
 	int			count = 0;
 	int			at;
 
@@ -540,10 +543,10 @@ divided_entries(const CrmMatchRecords *records, const Entry *block, uint32_t siz
 
 	for (uint32_t i = 0; i < size; i++)
 	{
-		uint64_t	key = crm_match_keys(records, block[i].record)[rule->slot];
+		uint32_t	key = crm_match_keys(records, block[i].record)[rule->slot];
 
 		if (key != 0)
-			made[n++] = (Entry) {crm_match_mix(block[i].key, key), block[i].record};
+			made[n++] = (Entry) {fold_key(crm_match_mix(block[i].key, key)), block[i].record};
 	}
 	*count = n;
 	return sort_entries(made, room, n);

@@ -189,7 +189,7 @@ crm_match_counts_next(const CrmMatchCounts *counts, size_t *at, uint64_t *hash, 
 typedef struct Alias
 {
 	uint64_t	name;
-	uint64_t	full[CRM_MATCH_ALIASES];
+	uint32_t	full[CRM_MATCH_ALIASES];
 } Alias;
 
 struct CrmMatchAliases
@@ -243,7 +243,7 @@ crm_match_aliases_add(CrmMatchAliases *aliases, const char *alias, size_t alias_
 					  const char *full, size_t full_length)
 {
 	uint64_t	name = hash_of_name(alias, alias_length);
-	uint64_t	meant = hash_of_name(full, full_length);
+	uint32_t	meant = (uint32_t) hash_of_name(full, full_length);
 	Alias	   *place;
 
 	if (name == 0 || meant == 0)
@@ -368,12 +368,12 @@ crm_match_layout(CrmMatchModel *model)
 
 /* One byte a letter; returns how many. */
 static int
-put_letters(const char *text, size_t length, uint8_t *letter)
+put_letters(const char *text, size_t length, uint8_t *letter, int most)
 {
 	int			count = 0;
 	size_t		at = 0;
 
-	while (at < length && count < CRM_MATCH_LETTERS)
+	while (at < length && count < most)
 	{
 		uint32_t	code;
 		int			bytes = crm_utf8_decode(text + at, length - at, &code);
@@ -463,7 +463,7 @@ put_folded(CrmMatchText *value, const char *text, size_t length)
 	value->hash = crm_match_hash(key, n, 0);
 	n = spell(text, length, letters, sizeof(letters), &value->script);
 	value->spelling = (uint32_t) crm_match_hash(letters, n, 9);
-	value->length = (uint8_t) put_letters(letters, n, value->letter);
+	value->length = (uint8_t) put_letters(letters, n, value->letter, CRM_MATCH_LETTERS);
 }
 
 /*
@@ -507,7 +507,7 @@ put_identifier(CrmMatchText *value, const char *text, size_t length)
 		return;
 	value->hash = crm_match_hash(kept, n, 0);
 	value->spelling = (uint32_t) value->hash;
-	value->length = (uint8_t) put_letters(kept, n, value->letter);
+	value->length = (uint8_t) put_letters(kept, n, value->letter, CRM_MATCH_LETTERS);
 }
 
 static void
@@ -522,7 +522,7 @@ put_words(CrmMatchWords *value, const char *text, size_t length)
 		size_t		end = start;
 		uint64_t	hash;
 		uint32_t	word;
-		uint32_t	at;
+		int			at;
 
 		while (end < n && key[end] != ' ')
 			end++;
@@ -640,8 +640,8 @@ crm_match_put_email(const CrmMatchModel *model, uint8_t *feature, int field_numb
 	if (at == NULL)
 		return;
 	email->local = crm_match_hash(key, at - key, 3);
-	email->domain = crm_match_hash(at + 1, key + length - at - 1, 4);
-	email->length = (uint8_t) put_letters(key, at - key, email->letter);
+	email->domain = (uint32_t) crm_match_hash(at + 1, key + length - at - 1, 4);
+	email->length = (uint8_t) put_letters(key, at - key, email->letter, CRM_MATCH_LETTERS);
 }
 
 void
@@ -655,8 +655,8 @@ crm_match_put_phone(const CrmMatchModel *model, uint8_t *feature, int field_numb
 		return;
 	phone->number = crm_match_hash(digits, length, 5);
 	if (length >= 7)
-		phone->tail = crm_match_hash(digits + length - 7, 7, 6);
-	phone->length = (uint8_t) put_letters(digits, length, phone->letter);
+		phone->tail = (uint32_t) crm_match_hash(digits + length - 7, 7, 6);
+	phone->length = (uint8_t) put_letters(digits, length, phone->letter, CRM_MATCH_DIGITS);
 }
 
 void
@@ -682,8 +682,9 @@ typedef struct Counted
 	float	   *frequency;
 } Counted;
 
+/* The frequencies of words go into rarity, of CRM_MATCH_TOKENS. */
 static int
-counted_values(const CrmMatchField *field, uint8_t *feature, Counted *counted)
+counted_values(const CrmMatchField *field, uint8_t *feature, Counted *counted, float *rarity)
 {
 	uint8_t    *place = feature + field->offset;
 	int			count = 0;
@@ -708,8 +709,8 @@ counted_values(const CrmMatchField *field, uint8_t *feature, Counted *counted)
 
 				if (words->hash != 0)
 					counted[count++] = (Counted) {0, words->hash, &words->frequency};
-				for (uint32_t i = 0; i < words->count; i++)
-					counted[count++] = (Counted) {1, (uint64_t) words->word[i] << 32 | 1, &words->rarity[i]};
+				for (int i = 0; i < words->count; i++)
+					counted[count++] = (Counted) {1, (uint64_t) words->word[i] << 32 | 1, &rarity[i]};
 				return count;
 			}
 		case CRM_MATCH_DATE:
@@ -767,7 +768,8 @@ crm_match_count_feature(const CrmMatchModel *model, const uint8_t *feature,
 
 	for (int i = 0; i < model->fields; i++)
 	{
-		int			count = counted_values(&model->field[i], (uint8_t *) feature, counted);
+		float		rarity[CRM_MATCH_TOKENS];
+		int			count = counted_values(&model->field[i], (uint8_t *) feature, counted, rarity);
 
 		for (int j = 0; j < count; j++)
 			crm_match_counts_add(frequencies->table[i][counted[j].table], counted[j].hash, 1);
@@ -783,7 +785,8 @@ crm_match_set_frequencies(const CrmMatchModel *model, uint8_t *feature,
 	for (int i = 0; i < model->fields; i++)
 	{
 		const CrmMatchField *field = &model->field[i];
-		int			count = counted_values(field, feature, counted);
+		float		rarity[CRM_MATCH_TOKENS];
+		int			count = counted_values(field, feature, counted, rarity);
 
 		for (int j = 0; j < count; j++)
 		{
@@ -801,11 +804,13 @@ crm_match_set_frequencies(const CrmMatchModel *model, uint8_t *feature,
 		{
 			CrmMatchWords *words = (CrmMatchWords *) (feature + field->offset);
 
-			/* A word counts by how rare it is; the last bit tells it from null. */
+			/* A word counts by how rare it is. */
 			words->total = 0;
-			for (uint32_t j = 0; j < words->count; j++)
+			for (int j = 0; j < words->count; j++)
 			{
-				words->rarity[j] = -words->rarity[j];
+				float		bits = -rarity[j] * 8;
+
+				words->rarity[j] = bits < 1 ? 1 : bits > 255 ? 255 : (uint8_t) bits;
 				words->total += words->rarity[j];
 			}
 		}

@@ -160,6 +160,29 @@ crm_match_level_is_household(const CrmMatchField *field, int level)
 	return level == field->levels;
 }
 
+/* ---- letters ---- */
+
+/* Features hold fewer letters than the metrics look at. */
+#define PADDED(name, letters) \
+	uint8_t		name[CRM_SHORT_MAX] = {0}; \
+	memcpy(name, letters, sizeof(letters))
+
+static inline double
+similarity_of(const CrmMatchText *a, const CrmMatchText *b)
+{
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_jaro_winkler(pa, a->length, pb, b->length);
+}
+
+static inline int
+distance_of(const CrmMatchText *a, const CrmMatchText *b)
+{
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_osa(pa, a->length, pb, b->length);
+}
+
 /* ---- names ---- */
 
 typedef enum Likeness
@@ -179,8 +202,8 @@ letters_alike(const CrmMatchText *a, const CrmMatchText *b, double bound)
 
 	if (shorter * 2 < longer)
 		return false;
-	return crm_short_jaro_winkler(a->letter, a->length, b->letter, b->length) >= bound ||
-		(shorter >= 4 && crm_short_osa(a->letter, a->length, b->letter, b->length) <= 1);
+	return similarity_of(a, b) >= bound ||
+		(shorter >= 4 && distance_of(a, b) <= 1);
 }
 
 /* One is the first word or words, or the first letter, of the other. */
@@ -312,7 +335,7 @@ compare_text(const CrmMatchField *field, const CrmMatchText *a, const CrmMatchTe
 		return 1;
 	if (field->levels == 2)
 		return 2;
-	similarity = crm_short_jaro_winkler(a->letter, a->length, b->letter, b->length);
+	similarity = similarity_of(a, b);
 	for (int level = 2; level < field->levels; level++)
 		if (similarity >= field->threshold[level - 2])
 			return level;
@@ -331,7 +354,7 @@ date_digits(const CrmMatchDate *date, uint8_t *digit)
 {
 	int			number = date->year * 10000 + date->month * 100 + date->day_of_month;
 
-	memset(digit, 0, CRM_MATCH_LETTERS);
+	memset(digit, 0, CRM_SHORT_MAX);
 	for (int i = 7; i >= 0; i--, number /= 10)
 		digit[i] = (uint8_t) ('0' + number % 10);
 }
@@ -339,8 +362,8 @@ date_digits(const CrmMatchDate *date, uint8_t *digit)
 static int
 compare_dates(const CrmMatchDate *a, const CrmMatchDate *b)
 {
-	uint8_t		digits_a[CRM_MATCH_LETTERS];
-	uint8_t		digits_b[CRM_MATCH_LETTERS];
+	uint8_t		digits_a[CRM_SHORT_MAX];
+	uint8_t		digits_b[CRM_SHORT_MAX];
 	int			equal;
 	int			apart = abs(a->day - b->day);
 
@@ -381,8 +404,12 @@ compare_emails(const CrmMatchEmail *a, const CrmMatchEmail *b)
 		return 4;
 	if (a->local == b->local)
 		return a->length >= 4 ? 2 : 3;
-	return a->length >= 4 && b->length >= 4 &&
-		crm_short_jaro_winkler(a->letter, a->length, b->letter, b->length) >= (a->domain == b->domain ? 0.90 : 0.95) ? 3 : 4;
+	if (a->length < 4 || b->length < 4)
+		return 4;
+
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_jaro_winkler(pa, a->length, pb, b->length) >= (a->domain == b->domain ? 0.90 : 0.95) ? 3 : 4;
 }
 
 static int
@@ -392,8 +419,12 @@ compare_phones(const CrmMatchPhone *a, const CrmMatchPhone *b)
 		return 1;
 	if (a->tail != 0 && a->tail == b->tail)
 		return 2;
-	return a->length >= 7 && b->length >= 7 && abs(a->length - b->length) <= 1 &&
-		crm_short_osa(a->letter, a->length, b->letter, b->length) <= 1 ? 3 : 4;
+	if (a->length < 7 || b->length < 7 || abs(a->length - b->length) > 1)
+		return 4;
+
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_osa(pa, a->length, pb, b->length) <= 1 ? 3 : 4;
 }
 
 static int
@@ -406,18 +437,18 @@ compare_identifiers(const CrmMatchText *a, const CrmMatchText *b)
 		return 1;
 	if (longer < 4)
 		return 4;
-	apart = crm_short_osa(a->letter, a->length, b->letter, b->length);
+	apart = distance_of(a, b);
 	return apart <= 1 ? 2 : apart == 2 && longer >= 7 ? 3 : 4;
 }
 
 static int
 compare_words(const CrmMatchWords *a, const CrmMatchWords *b)
 {
-	double		common = 0;
-	double		all;
-	double		less;
-	uint32_t	i = 0;
-	uint32_t	j = 0;
+	int			common = 0;
+	int			all;
+	int			less;
+	int			i = 0;
+	int			j = 0;
 
 	if (a->hash == b->hash)
 		return 1;

@@ -314,20 +314,20 @@ add_chunk(Receiver *receiver)
 	MatchRun   *run = receiver->run;
 	uint32		chunk = run->records.count / CRM_MATCH_CHUNK;
 	Size		features = (Size) CRM_MATCH_CHUNK * run->model.feature_size;
-	Size		keys = (Size) CRM_MATCH_CHUNK * run->model.slots * sizeof(uint64);
+	Size		keys = (Size) CRM_MATCH_CHUNK * run->model.slots * sizeof(uint32);
 
 	if (chunk >= run->chunks)
 	{
 		uint32		room = run->chunks * 2 + 64;
 		uint8	  **feature = MemoryContextAllocHuge(run->context, room * sizeof(uint8 *));
-		uint64_t  **key = MemoryContextAllocHuge(run->context, room * sizeof(uint64_t *));
+		uint32_t  **key = MemoryContextAllocHuge(run->context, room * sizeof(uint32_t *));
 		char	  **id = MemoryContextAllocHuge(run->context, room * sizeof(char *));
 		uint32	  **id_offset = MemoryContextAllocHuge(run->context, room * sizeof(uint32 *));
 
 		if (chunk > 0)
 		{
 			memcpy(feature, run->records.feature, chunk * sizeof(uint8 *));
-			memcpy(key, run->records.key, chunk * sizeof(uint64_t *));
+			memcpy(key, run->records.key, chunk * sizeof(uint32_t *));
 			memcpy(id, run->id, chunk * sizeof(char *));
 			memcpy(id_offset, run->id_offset, chunk * sizeof(uint32 *));
 		}
@@ -344,7 +344,7 @@ add_chunk(Receiver *receiver)
 				 errmsg("model \"%s\" needs more memory than crm.match_memory allows after %u records",
 						run->name, run->records.count),
 				 errdetail("Each record takes %d bytes and its number.",
-						   (int) (run->model.feature_size + run->model.slots * sizeof(uint64))),
+						   (int) (run->model.feature_size + run->model.slots * sizeof(uint32))),
 				 errhint("Raise crm.match_memory, now %d MB, or match a part of the table by a filter of the model.",
 						 crm_match_memory / 1024)));
 	run->records.feature[chunk] = MemoryContextAllocHuge(run->context, features);

@@ -40,8 +40,9 @@
 #define CRM_MATCH_RULE_PARTS 4	/* fields of a rule */
 #define CRM_MATCH_SLOTS 96		/* blocking keys of a record */
 #define CRM_MATCH_VALUES 3		/* values of a field that has several */
-#define CRM_MATCH_TOKENS 16		/* words of a text that are compared */
-#define CRM_MATCH_LETTERS 32	/* letters of a text that are compared */
+#define CRM_MATCH_TOKENS 12		/* words of a text that are compared */
+#define CRM_MATCH_LETTERS 22	/* letters of a text that are compared */
+#define CRM_MATCH_DIGITS 15		/* digits of a phone number that are compared */
 #define CRM_MATCH_ALIASES 4		/* full names of a short one */
 
 typedef enum CrmComparator
@@ -159,7 +160,7 @@ typedef struct CrmMatchPerson
 {
 	CrmMatchText given;
 	CrmMatchText family;
-	uint64_t	alias[CRM_MATCH_ALIASES];	/* full names that the given one may stand for */
+	uint32_t	alias[CRM_MATCH_ALIASES];	/* full names that the given one may stand for */
 	float		frequency;		/* of both together */
 } CrmMatchPerson;
 
@@ -189,7 +190,7 @@ typedef struct CrmMatchEmail
 {
 	uint64_t	key;
 	uint64_t	local;
-	uint64_t	domain;
+	uint32_t	domain;
 	float		frequency;
 	uint8_t		length;
 	uint8_t		letter[CRM_MATCH_LETTERS];	/* of the local part */
@@ -198,20 +199,20 @@ typedef struct CrmMatchEmail
 typedef struct CrmMatchPhone
 {
 	uint64_t	number;
-	uint64_t	tail;
+	uint32_t	tail;
 	float		frequency;
 	uint8_t		length;
-	uint8_t		letter[CRM_MATCH_LETTERS];
+	uint8_t		letter[CRM_MATCH_DIGITS];
 } CrmMatchPhone;
 
 typedef struct CrmMatchWords
 {
 	uint64_t	hash;			/* of all words, in any order */
 	float		frequency;
-	float		total;			/* sum of the rarities */
-	uint32_t	count;
+	uint16_t	total;			/* sum of the rarities */
+	uint8_t		count;
+	uint8_t		rarity[CRM_MATCH_TOKENS];	/* bits, in eighths */
 	uint32_t	word[CRM_MATCH_TOKENS]; /* hashes, ascending */
-	float		rarity[CRM_MATCH_TOKENS];
 } CrmMatchWords;
 
 /* ---- feature.c ---- */
@@ -342,7 +343,7 @@ typedef struct CrmMatchRecords
 	const CrmMatchModel *model;
 	uint32_t	count;
 	uint8_t   **feature;		/* by chunk */
-	uint64_t  **key;			/* by chunk */
+	uint32_t  **key;			/* by chunk */
 } CrmMatchRecords;
 
 static inline uint8_t *
@@ -352,21 +353,25 @@ crm_match_feature(const CrmMatchRecords *records, uint32_t record)
 		(size_t) (record % CRM_MATCH_CHUNK) * records->model->feature_size;
 }
 
-static inline uint64_t *
+static inline uint32_t *
 crm_match_keys(const CrmMatchRecords *records, uint32_t record)
 {
 	return records->key[record / CRM_MATCH_CHUNK] +
 		(size_t) (record % CRM_MATCH_CHUNK) * records->model->slots;
 }
 
-/* Writes the keys of a feature; 0 where a rule finds no value. */
-extern void crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint64_t *key);
+/*
+ * Writes the keys of a feature; 0 where a rule finds no value.  Keys are hashes
+ * of 32 bits: two values that have the same by chance bring records together
+ * that are then found to differ.
+ */
+extern void crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint32_t *key);
 
 /* A block that had too many records to compare each with each. */
 typedef struct CrmMatchLargeBlock
 {
 	int			rule;
-	uint64_t	key;
+	uint32_t	key;
 	uint32_t	size;
 	int			other;			/* rule by whose keys it was divided, or -1 */
 	uint32_t	left;			/* records that ended in no block */

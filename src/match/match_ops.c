@@ -363,7 +363,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 		}
 		for (uint32 i = 0; i < run->records.count; i++)
 		{
-			const uint64_t *key = crm_match_keys(&run->records, i) + rule->slot;
+			const uint32_t *key = crm_match_keys(&run->records, i) + rule->slot;
 
 			for (int s = 0; s < rule->slots && key[s] != 0; s++)
 				keys++;

@@ -247,7 +247,7 @@ crm_match_worker(dsm_segment *segment, shm_toc *toc)
 	records.model = &shared->model;
 	records.count = shared->records;
 	records.feature = palloc(chunks * sizeof(uint8 *));
-	records.key = palloc(chunks * sizeof(uint64_t *));
+	records.key = palloc(chunks * sizeof(uint32_t *));
 	for (uint32 i = 0; i < chunks; i++)
 	{
 		records.feature[i] = dsa_get_address(area, chunk[i].feature);
@@ -287,7 +287,7 @@ share_records(MatchRun *run, dsa_area *area, Shared *shared)
 {
 	uint32		chunks = (run->records.count + CRM_MATCH_CHUNK - 1) / CRM_MATCH_CHUNK;
 	Size		features = (Size) CRM_MATCH_CHUNK * run->model.feature_size;
-	Size		keys = (Size) CRM_MATCH_CHUNK * run->model.slots * sizeof(uint64_t);
+	Size		keys = (Size) CRM_MATCH_CHUNK * run->model.slots * sizeof(uint32_t);
 	SharedChunk *chunk;
 
 	shared->chunks = dsa_allocate(area, chunks * sizeof(SharedChunk));
