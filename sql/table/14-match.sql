@@ -80,6 +80,8 @@ CREATE TABLE crm.match_rule_yield (
     rule integer NOT NULL, -- Place of the blocking rule.
     pairs double precision NOT NULL, -- Pairs that share its key.
     expected_matches double precision NOT NULL, -- How many of them are of one entity.
+    expected_alone double precision NOT NULL, -- How many of these no other rule brings.
+    is_used boolean NOT NULL, -- Whether the version uses the rule; others bring the matches of one that it does not.
     PRIMARY KEY (model, version, rule),
     FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
 );

@@ -294,7 +294,7 @@ crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint32_t
 	{
 		const CrmMatchRule *rule = &model->rule[r];
 		uint64_t	made[128];
-		int			count = 1;
+		int			count = rule->idle ? 0 : 1;
 		int			kept = 0;
 
 		made[0] = (uint64_t) r + 1;

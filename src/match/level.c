@@ -175,6 +175,14 @@ similarity_of(const CrmMatchText *a, const CrmMatchText *b)
 	return crm_short_jaro_winkler(pa, a->length, pb, b->length);
 }
 
+static inline bool
+is_similar(const CrmMatchText *a, const CrmMatchText *b, double bound)
+{
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_jaro_winkler_at_least(pa, a->length, pb, b->length, bound) >= bound;
+}
+
 static inline int
 distance_of(const CrmMatchText *a, const CrmMatchText *b)
 {
@@ -202,7 +210,7 @@ letters_alike(const CrmMatchText *a, const CrmMatchText *b, double bound)
 
 	if (shorter * 2 < longer)
 		return false;
-	return similarity_of(a, b) >= bound ||
+	return is_similar(a, b, bound) ||
 		(shorter >= 4 && distance_of(a, b) <= 1);
 }
 

@@ -116,6 +116,7 @@ typedef struct CrmMatchRule
 		int32_t		field;
 		int32_t		aspect;		/* CrmAspect */
 	}			part[CRM_MATCH_RULE_PARTS];
+	int32_t		idle;			/* training found that others bring its matches */
 	int32_t		slot;			/* first of its keys in a record */
 	int32_t		slots;
 } CrmMatchRule;
@@ -435,6 +436,7 @@ typedef struct CrmMatchRuleReport
 {
 	double		pairs;
 	double		matches;		/* expected among them */
+	double		alone;			/* of these, which no other rule brings */
 } CrmMatchRuleReport;
 
 typedef struct CrmMatchTraining

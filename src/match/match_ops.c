@@ -21,11 +21,11 @@
 #include "match/progress.h"
 #include "match/run.h"
 
-/* Records that are drawn for pairs at random: some three million pairs. */
-#define SAMPLED_RECORDS 2500
+/* Records that are drawn for pairs at random: over a million pairs. */
+#define SAMPLED_RECORDS 1600
 
 /* Pairs of blocks that training looks at, about. */
-#define SAMPLED_PAIRS 3000000.0
+#define SAMPLED_PAIRS 1500000.0
 
 /* Weight of pairs that clusters look at. */
 #define LEAST_EDGE (-5.0)

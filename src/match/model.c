@@ -251,6 +251,23 @@ read_version(MatchRun *run, Datum name)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+static void
+read_idle_rules(MatchRun *run, Datum name)
+{
+	Oid			types[] = {TEXTOID, INT4OID};
+	Datum		values[] = {name, Int32GetDatum(run->version)};
+
+	query("SELECT rule FROM crm.match_rule_yield WHERE model = $1 AND version = $2 AND NOT is_used", 2, types, values);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		int			rule = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, 0);
+
+		if (rule >= 1 && rule <= run->model.rules)
+			run->model.rule[rule - 1].idle = 1;
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 MatchRun *
 crm_match_open(const char *name, bool trained)
 {
@@ -314,7 +331,10 @@ crm_match_open(const char *name, bool trained)
 	if (run->version > 0)
 	{
 		if (trained)
+		{
 			read_version(run, argument);
+			read_idle_rules(run, argument);
+		}
 	}
 	else if (trained)
 		ereport(ERROR,
@@ -527,12 +547,12 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 	}
 	for (int r = 0; r < run->model.rules; r++)
 	{
-		Oid			rule_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID};
+		Oid			rule_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, BOOLOID};
 		Datum		row[] = {name, values[1], Int32GetDatum(r + 1), Float8GetDatum(training->rule[r].pairs),
-		Float8GetDatum(training->rule[r].matches)};
+		Float8GetDatum(training->rule[r].matches), Float8GetDatum(training->rule[r].alone), BoolGetDatum(!run->model.rule[r].idle)};
 
-		execute("INSERT INTO crm.match_rule_yield (model, version, rule, pairs, expected_matches) VALUES ($1, $2, $3, $4, $5)",
-				5, rule_types, row, NULL, SPI_OK_INSERT);
+		execute("INSERT INTO crm.match_rule_yield (model, version, rule, pairs, expected_matches, expected_alone, is_used) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+				7, rule_types, row, NULL, SPI_OK_INSERT);
 	}
 	return version;
 }

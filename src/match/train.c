@@ -30,6 +30,12 @@
 /* Shares of chance below which agreement is taken for a match. */
 #define SURE 0.02
 
+/* Fewer pairs are compared at once. */
+#define PAIRS_WORTH_SAVING 1000000
+
+/* Share of the matches that leaving out rules may cost. */
+#define MOST_LOST 0.003
+
 /* So many pairs the first guess is worth. */
 #define GUESS_PAIRS 5
 
@@ -374,6 +380,75 @@ remove_matches(CrmMatchModel *model, Shares share)
 	}
 }
 
+/*
+ * Rules whose matches others bring, too, only cost time: leaves out those that
+ * bring least for their pairs, as long as hardly a match is lost.
+ */
+static void
+leave_out_rules(CrmMatchModel *model, const CrmMatchBin *bins, size_t count, double matches, CrmMatchHost *host)
+{
+	uint64_t	kept = 0;
+	double		lost = 0;
+	double		pairs = 0;
+	double	   *expected = host->allocate(host, (count + 1) * sizeof(double));
+
+	for (int r = 0; r < model->rules; r++)
+	{
+		model->rule[r].idle = 0;
+		kept |= UINT64_C(1) << r;
+	}
+	for (size_t i = 0; i < count; i++)
+	{
+		double		household;
+
+		expected[i] = (double) bins[i].count * crm_match_probability(plain_weight(model, &bins[i], &household));
+		pairs += (double) bins[i].count;
+	}
+	for (;;)
+	{
+		double		alone_matches[CRM_MATCH_RULES] = {0};
+		double		alone_pairs[CRM_MATCH_RULES] = {0};
+		int			worst = -1;
+		double		least = 0;
+
+		for (size_t i = 0; i < count; i++)
+		{
+			uint64_t	rules = bins[i].rules & kept;
+
+			if (rules != 0 && (rules & (rules - 1)) == 0)
+			{
+				int			r = 0;
+
+				while (rules >> r != 1)
+					r++;
+				alone_matches[r] += expected[i];
+				alone_pairs[r] += (double) bins[i].count;
+			}
+		}
+		for (int r = 0; r < model->rules; r++)
+		{
+			double		yield;
+
+			if ((kept >> r & 1) == 0 || alone_pairs[r] < 0.002 * pairs ||
+				lost + alone_matches[r] > MOST_LOST * matches)
+				continue;
+			yield = alone_matches[r] / alone_pairs[r];
+			if (worst < 0 || yield < least)
+			{
+				worst = r;
+				least = yield;
+			}
+		}
+		host->interrupt(host);
+		if (worst < 0)
+			break;
+		model->rule[worst].idle = 1;
+		kept &= ~(UINT64_C(1) << worst);
+		lost += alone_matches[worst];
+	}
+	host->release(host, expected);
+}
+
 /* A name that tells its members apart, something that they share, and more. */
 static bool
 has_households(const CrmMatchModel *model)
@@ -512,18 +587,24 @@ crm_match_train(CrmMatchModel *model, const CrmMatchBin *random, size_t random_c
 	}
 	remove_matches(model, share);
 	crm_match_set_weights(model);
+	if (training->blocked_pairs > PAIRS_WORTH_SAVING)
+		leave_out_rules(model, blocked, blocked_count, training->matches * fraction, host);
 	for (int r = 0; r < model->rules; r++)
 	{
 		CrmMatchRuleReport *report = &training->rule[r];
 		double		household;
 
-		report->pairs = report->matches = 0;
+		report->pairs = report->matches = report->alone = 0;
 		for (size_t i = 0; i < blocked_count; i++)
 			if (blocked[i].rules >> r & 1)
 			{
-				report->pairs += (double) blocked[i].count / fraction;
-				report->matches += (double) blocked[i].count / fraction *
+				double		matches = (double) blocked[i].count / fraction *
 					crm_match_probability(plain_weight(model, &blocked[i], &household));
+
+				report->pairs += (double) blocked[i].count / fraction;
+				report->matches += matches;
+				if ((blocked[i].rules & CRM_MATCH_RULE_BITS) == UINT64_C(1) << r)
+					report->alone += matches;
 			}
 		host->interrupt(host);
 	}
