@@ -24,6 +24,19 @@ BEGIN
         IF moved THEN
             RETURN OLD;
         END IF;
+        -- ... and back, or goes with the merge that wrote it, when that is undone.
+        IF crm.merge_mode() = 'undo' THEN
+            EXECUTE format('SELECT EXISTS (
+                SELECT FROM crm.merge_journal j
+                WHERE j.survivor_id = $1 AND j.relation = %L AND (j.row_before || j.row_after) ->> ''id'' = $2::text
+                  AND (j.operation = ''add'' OR j.operation = ''move'' AND EXISTS (
+                      SELECT FROM %s n WHERE n.contact_id = j.absorbed_id AND n.id = $2 AND to_jsonb(n) - ''contact_id'' = $3)))',
+                TG_TABLE_NAME, TG_RELID::regclass)
+            USING OLD.contact_id, OLD.id, to_jsonb(OLD) - 'contact_id' INTO moved;
+            IF moved THEN
+                RETURN OLD;
+            END IF;
+        END IF;
     END IF;
     RAISE EXCEPTION 'entries of crm.% cannot be changed or removed', TG_TABLE_NAME
         USING ERRCODE = 'RM020', HINT = 'Add a new entry: the latest one counts.';

@@ -37,7 +37,9 @@ BEGIN
         NEW.done_at := now();
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        NEW.updated_at := now();
+        IF crm.merge_mode() <> 'undo' THEN
+            NEW.updated_at := now();
+        END IF;
         IF NEW.remind_at IS DISTINCT FROM OLD.remind_at THEN
             NEW.reminded_at := NULL;
         END IF;

@@ -28,6 +28,7 @@ CREATE TABLE crm.company (
     created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
     updated_at timestamptz NOT NULL DEFAULT now(), -- When it was last changed.
     created_by text NOT NULL DEFAULT current_user, -- Role that made it.
+    merged_into bigint, -- The company that absorbed this one; null while it stands for itself.
     archived_at timestamptz, -- When it was set aside as no longer of interest; null while in use.
     deleted_at timestamptz -- When it was deleted; null while it lives.
 );
