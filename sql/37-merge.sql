@@ -276,7 +276,7 @@ COMMENT ON FUNCTION crm.mergeable_columns() IS 'The columns of crm.contact, your
 
 /* The one INSERT into the journal; $1 survivor, $2 absorbed, $3 merge, $4 last entry. */
 CREATE FUNCTION crm.journal_statement(operation text, relation text, column_name text, row_before text, row_after text, reason text, source text) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('INSERT INTO crm.merge_journal (actor, survivor_id, merge_id, entry, absorbed_id, operation, relation, column_name, row_before, row_after, reason)
         SELECT (SELECT crm.current_actor()), $1, $3, $4 + row_number() OVER (), $2, %s, %L, %L, %s, %s, %s FROM %s',
