@@ -18,6 +18,8 @@ SELECT crm.create_pipeline('{"name": "Tender", "currency": "RUB", "entry": "firs
     [{"name": "Заявка", "rotting_after": "10 days"}, "Торги", {"name": "Договор", "kind": "won"}, {"name": "Отказ", "kind": "lost"}]}') > 0 AS made;
 SELECT name, position, kind, probability, extract(day FROM rotting_after) AS rotting_days FROM crm.stage WHERE pipeline_id = crm.pipeline_id('Tender') ORDER BY position;
 SELECT crm.create_pipeline('Service', '{New,Working}', flow => 'free', entry => 'open') > 0 AS made;
+SELECT crm.create_pipeline('Service', '{New}');
+SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "is_default": true}');
 SELECT crm.create_pipeline('{"name": "x", "stages": []}');
 SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "flow": "round"}');
 SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "colour": 1}');
