@@ -205,6 +205,17 @@ SET session_replication_role = replica;
 DELETE FROM crm.deal_history WHERE deal_id = 900003;
 RESET session_replication_role;
 
+-- More deals than memory holds: their history is read from disk.
+BEGIN;
+SET LOCAL work_mem = '64kB';
+INSERT INTO crm.deal (id, name, pipeline_id, stage_id, amount, currency) SELECT 900100 + i, 'Deal ' || i, 1, 1, i, 'USD' FROM generate_series(1, 1500) i;
+UPDATE crm.deal SET amount = amount + 1, name = name || '!' WHERE id > 900100;
+UPDATE crm.deal SET amount = amount WHERE id > 900100;
+DELETE FROM crm.deal WHERE id > 900100;
+SELECT field, count(*), count(*) FILTER (WHERE field <> 'amount' OR (old_value = to_jsonb(deal_id - 900100) AND new_value = to_jsonb(deal_id - 900099))) AS right
+FROM crm.deal_history WHERE deal_id > 900100 GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+
 -- Import: sets, twice the same is nothing new, bad rows are kept aside.  R-047
 BEGIN;
 CREATE TABLE staging (opportunity_id text, sales_agent text, product text, account text, deal_stage text, engage_date text,
