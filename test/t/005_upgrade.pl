@@ -12,6 +12,14 @@ my $current = slurp_file("$ENV{CRM_TREE}/crm.control") =~ /default_version = '([
 my @released = grep { $_ ne $current } map { /crm--([0-9.]+)\.sql$/ ? $1 : () } glob("$ENV{CRM_TREE}/sql/released/crm--*.sql");
 ok(@released > 0, 'there are frozen releases: ' . join(', ', @released));
 
+# Once frozen, the script of a version never changes.
+SKIP:
+{
+	my $frozen = "$ENV{CRM_TREE}/sql/released/crm--$current.sql";
+	skip "$current is not frozen yet", 1 if !-e $frozen;
+	ok(slurp_file($frozen) eq slurp_file("$ENV{CRM_TREE}/sql/crm--$current.sql"), "the script of $current is as it was frozen");
+}
+
 my $node = crm_node('upgrade');
 $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 $node->safe_psql('fresh', 'CREATE EXTENSION crm; SELECT crm.install()');
