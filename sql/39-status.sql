@@ -82,11 +82,20 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning AS $$
 DECLARE
+    roles CONSTANT text[] := ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'];
+    missing text[] := ARRAY(SELECT r FROM unnest(roles) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r));
     role text;
     grants record;
     item record;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'] LOOP
+    IF missing <> '{}' AND NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE EXCEPTION 'role "%" may not create roles', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('Missing are: %s.', array_to_string(missing, ', ')),
+                  HINT = format('Have someone who may run "%s", and call the function again; or make the tables without roles.',
+                                (SELECT string_agg(format('CREATE ROLE %I;', m), ' ' ORDER BY n) FROM unnest(missing) WITH ORDINALITY AS u (m, n)));
+    END IF;
+    FOREACH role IN ARRAY roles LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
