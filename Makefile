@@ -5,6 +5,7 @@
 #                   make check-deep                     the long ones: sanitizers, valgrind, other majors … (doc/testing.md)
 #                   make bench                          timings beside what one would do without us
 #                   make fuzz [SECONDS=60]              fuzz the parsers
+#                   make help                           this text
 # For packagers:    make && make install [PG_CONFIG=…]  an ordinary PGXS build
 #                   make dist                           the release archive
 #
@@ -15,7 +16,13 @@ PEOPLE = demo check check-deep check-settings check-asan \
 	check-sqlsmith check-valgrind check-majors coverage \
 	bench bench-peers fuzz dependencies update-phone-metadata
 
-ifneq ($(filter $(PEOPLE),$(MAKECMDGOALS)),)
+ifneq ($(filter help,$(MAKECMDGOALS)),)
+
+.PHONY: help
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//; p' $(firstword $(MAKEFILE_LIST))
+
+else ifneq ($(filter $(PEOPLE),$(MAKECMDGOALS)),)
 
 .PHONY: $(PEOPLE)
 .NOTPARALLEL:

@@ -4,7 +4,7 @@
 
 CREATE FUNCTION crm.audit() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_audit';
-COMMENT ON FUNCTION crm.audit() IS 'Trigger: writes crm.audit_log. Attached AFTER INSERT FOR EACH STATEMENT (REFERENCING NEW TABLE) and AFTER UPDATE OR DELETE FOR EACH ROW, it records each changed column with its old and new value, the actor (setting crm.actor or the session''s role), the role and the transaction. Writes with the rights of the table''s owner.';
+COMMENT ON FUNCTION crm.audit() IS 'Trigger: writes crm.audit_log. Attached AFTER INSERT, UPDATE and DELETE, each FOR EACH STATEMENT with its transition tables, it records each changed column with its old and new value, the actor (setting crm.actor or the session''s role), the role and the transaction. Writes with the rights of the table''s owner.';
 
 CREATE FUNCTION crm.refuse_audit_change() RETURNS trigger
 LANGUAGE plpgsql
@@ -46,3 +46,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.purge_audit(interval, timestamptz) IS 'Removes the entries of the audit log that are older than older_than before as_of, for the owner of the table only; returns their number. Takes a SHARE ROW EXCLUSIVE lock on the log: writers wait. Errors: 22023 less than a day; 42501 not the owner.';
+
+CREATE FUNCTION crm.merge_mode() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'crm_merge_mode_text';
+COMMENT ON FUNCTION crm.merge_mode() IS 'For triggers: merge while a merge copies rows from one contact to another, undo while crm.unmerge() writes rows as they were before (leave updated_at and the like alone then), otherwise off. Roles that may not write crm.merge_journal always get off.';

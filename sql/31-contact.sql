@@ -24,6 +24,19 @@ BEGIN
         IF moved THEN
             RETURN OLD;
         END IF;
+        -- ... and back, or goes with the merge that wrote it, when that is undone.
+        IF crm.merge_mode() = 'undo' THEN
+            EXECUTE format('SELECT EXISTS (
+                SELECT FROM crm.merge_journal j
+                WHERE j.survivor_id = $1 AND j.relation = %L AND (j.row_before || j.row_after) ->> ''id'' = $2::text
+                  AND (j.operation = ''add'' OR j.operation = ''move'' AND EXISTS (
+                      SELECT FROM %s n WHERE n.contact_id = j.absorbed_id AND n.id = $2 AND to_jsonb(n) - ''contact_id'' = $3)))',
+                TG_TABLE_NAME, TG_RELID::regclass)
+            USING OLD.contact_id, OLD.id, to_jsonb(OLD) - 'contact_id' INTO moved;
+            IF moved THEN
+                RETURN OLD;
+            END IF;
+        END IF;
     END IF;
     RAISE EXCEPTION 'entries of crm.% cannot be changed or removed', TG_TABLE_NAME
         USING ERRCODE = 'RM020', HINT = 'Add a new entry: the latest one counts.';
@@ -143,7 +156,7 @@ CREATE FUNCTION crm.contact_keys() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['name', 'title', 'given_name', 'middle_name', 'family_name', 'suffix', 'gender', 'birth_date', 'locale', 'time_zone',
-                 'country', 'city', 'job_title', 'tax_id', 'lifecycle_stage', 'kind', 'owner_id', 'branch_id', 'territory_id', 'source',
+                 'country', 'city', 'job_title', 'tax_id', 'lifecycle_stage', 'kind', 'owner', 'owner_id', 'branch_id', 'territory_id', 'source',
                  'est_category_spend', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'attrs',
                  'consent', 'external_ref', 'identity']
 $$;
@@ -179,6 +192,9 @@ BEGIN
         UNION ALL
         SELECT 'There is no such time zone.', 'Use an IANA name such as Europe/Moscow.'
         WHERE e.key = 'time_zone' AND e.value IS NOT NULL AND NOT crm.is_time_zone(e.value)
+        UNION ALL
+        SELECT 'The owner is given twice.', 'Give owner, a name, or owner_id, a number.'
+        WHERE e.key = 'owner' AND contact ? 'owner_id'
         UNION ALL
         SELECT 'It must be a JSON object.', 'For example: {"name": "value"}.'
         WHERE e.key IN ('attrs', 'external_ref', 'identity') AND jsonb_typeof(contact -> e.key) NOT IN ('object', 'null')
@@ -304,7 +320,7 @@ CREATE FUNCTION crm.contact_columns(contact jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    result jsonb := contact - ARRAY['name', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'consent', 'external_ref', 'identity'];
+    result jsonb := contact - ARRAY['name', 'owner', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'consent', 'external_ref', 'identity'];
     parsed crm.person_name;
 BEGIN
     IF contact ? 'name' THEN
@@ -316,10 +332,13 @@ BEGIN
     IF result ? 'birth_date' THEN
         result := result || jsonb_build_object('birth_date', (crm.check_date(result ->> 'birth_date')).value);
     END IF;
+    IF contact ? 'owner' THEN
+        result := result || jsonb_build_object('owner_id', crm.agent_id(contact ->> 'owner'));
+    END IF;
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION crm.contact_columns(jsonb) IS 'The part of a contact''s JSON that goes into crm.contact, with the full name under "name" taken apart and the birth date in ISO form.';
+COMMENT ON FUNCTION crm.contact_columns(jsonb) IS 'The part of a contact''s JSON that goes into crm.contact, with the full name under "name" taken apart, the birth date in ISO form and the number of the owner. Errors: RM004 no agent of that name, or several.';
 
 /*
  * Functions for one contact plan for a large base, not for the size that the
@@ -352,7 +371,7 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_contact(jsonb) IS 'Creates a contact and returns its id. Keys: those of crm.contact_keys(); name is a full name that is taken apart, email, phone, address and tags take one text or an array, company a name (found by its key or created), external_ref and identity objects {"system": "number"}, consent {"purpose", "channel", "status"} or an array. Errors: 22023 unknown key or malformed value, naming it; 22P02 not an e-mail address or phone number; 23505 account or external number taken; RM003 nothing to know the contact by; RM010, RM011 tables missing or older.';
+COMMENT ON FUNCTION crm.create_contact(jsonb) IS 'Creates a contact and returns its id. Keys: those of crm.contact_keys(); name is a full name that is taken apart, email, phone, address and tags take one text or an array, company a name (found by its key or created), owner the name or database role of an agent, external_ref and identity objects {"system": "number"}, consent {"purpose", "channel", "status"} or an array. Errors: 22023 unknown key or malformed value, naming it; 22P02 not an e-mail address or phone number; 23505 account or external number taken; RM003 nothing to know the contact by; RM004 no agent named as the owner, or several; RM010, RM011 tables missing or older.';
 
 CREATE FUNCTION crm.update_contact(contact_id bigint, changes jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -503,14 +522,28 @@ BEGIN
     END IF;
     IF ids IS NULL AND wanted ~ '[[:alpha:]]{2}' AND wanted !~ '[@:]' THEN
         how := 'name';
-        SELECT array_agg(f.id ORDER BY f.exact DESC, f.name_key, f.id) INTO ids FROM (
-            SELECT DISTINCT c.id, c.name_key, c.name_key = o.low COLLATE "C" OR c.name_key LIKE o.low || ' %' AS exact
-            FROM crm.name_orders(wanted) o
-            CROSS JOIN LATERAL (SELECT c.id, c.name_key FROM crm.contact c
-                                WHERE c.name_key >= o.low COLLATE "C" AND c.name_key < o.high COLLATE "C"
-                                  AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
-                                ORDER BY c.name_key LIMIT max_rows) c
-            ORDER BY exact DESC, c.name_key, c.id LIMIT max_rows) f;
+        -- A whole word goes before the beginning of one, a family name before
+        -- a given name that is asked for alone; of these the newest come first.
+        WITH o AS MATERIALIZED (
+            SELECT n.low COLLATE "C" AS low, n.high COLLATE "C" AS high FROM crm.name_orders(wanted) n
+        ), found AS (
+            SELECT c.id, c.name_key, CASE WHEN c.name_key = o.low OR c.name_key LIKE o.low || ' %' THEN 1 ELSE 3 END AS rank, 0 AS place
+            FROM o CROSS JOIN LATERAL (SELECT c.id, c.name_key FROM crm.contact c
+                                       WHERE c.name_key >= o.low AND c.name_key < o.high
+                                         AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+                                       ORDER BY c.name_key LIMIT max_rows) c
+            UNION ALL
+            SELECT c.id, c.name_key, CASE WHEN c.given_key = o.low OR c.given_key LIKE o.low || ' %' THEN 2 ELSE 4 END, -c.id
+            FROM o CROSS JOIN LATERAL (SELECT c.id, c.name_key, crm.name_key(c.given_name) COLLATE "C" AS given_key FROM crm.contact c
+                                       WHERE crm.name_key(c.given_name) COLLATE "C" >= o.low AND crm.name_key(c.given_name) COLLATE "C" < o.high
+                                         AND c.given_name IS NOT NULL
+                                         AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+                                       ORDER BY crm.name_key(c.given_name) COLLATE "C", c.id DESC LIMIT max_rows) c
+            WHERE o.low !~ ' '
+        )
+        SELECT array_agg(f.id ORDER BY f.rank, f.place, f.name_key, f.id) INTO ids FROM (
+            SELECT b.* FROM (SELECT DISTINCT ON (a.id) a.* FROM found a ORDER BY a.id, a.rank) b
+            ORDER BY b.rank, b.place, b.name_key, b.id LIMIT max_rows) f;
     END IF;
     IF ids IS NULL AND wanted !~ '@' THEN
         -- The number of a card or an account without the name of its system.
@@ -530,7 +563,7 @@ BEGIN
     ORDER BY f.place;
 END
 $$;
-COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a surname or its beginning, or a full name in any order of words, in any script. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
+COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a surname or a given name or its beginning, or a full name in any order of words, in any script; of a given name alone the newest contacts. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
 
 CREATE FUNCTION crm.lookup_caller(phone text, max_rows integer DEFAULT 20,
     OUT contact_id bigint, OUT name text, OUT company text, OUT matched_by text, OUT matched_value text)

@@ -184,10 +184,21 @@ BEGIN
         RAISE EXCEPTION 'pipeline "%" has no stages', definition ->> 'name'
             USING ERRCODE = 'RM003', HINT = 'Give at least one stage, for example {"name": "New"}.';
     END IF;
+    IF (definition ->> 'is_default')::boolean AND EXISTS (SELECT FROM crm.pipeline p WHERE p.is_default AND p.name <> definition ->> 'name') THEN
+        RAISE EXCEPTION 'pipeline "%" is the default already', (SELECT p.name FROM crm.pipeline p WHERE p.is_default)
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'Make this one without is_default, or first set is_default of the other to false.';
+    END IF;
     INSERT INTO crm.pipeline (name, description, currency, is_default)
     VALUES (definition ->> 'name', definition ->> 'description', coalesce(definition ->> 'currency', 'USD'),
             coalesce((definition ->> 'is_default')::boolean, false))
+    ON CONFLICT (name) DO NOTHING
     RETURNING id INTO new_pipeline_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is already a pipeline "%"', definition ->> 'name'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'Choose another name. To change the one that is there, write to crm.stage, and use crm.allow_transition() and crm.forbid_transition().';
+    END IF;
     WITH given AS (
         SELECT g.place, coalesce(g.stage ->> 'name', g.stage #>> '{}') AS name,
                coalesce(g.stage ->> 'kind', 'open') AS kind,
@@ -208,7 +219,7 @@ BEGIN
     RETURN new_pipeline_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken.';
+COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken, or another pipeline is the default.';
 
 CREATE FUNCTION crm.create_pipeline(name text, stages text[], won text[] DEFAULT '{Won}', lost text[] DEFAULT '{Lost}',
     flow text DEFAULT 'linear', entry text DEFAULT 'any', currency text DEFAULT 'USD')
@@ -364,15 +375,22 @@ BEGIN
     IF agent IS NULL THEN
         RETURN NULL;
     END IF;
-    SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE lower(a.name) = lower(agent) AND a.active;
+    SELECT array_agg(a.id ORDER BY a.id) INTO found_ids FROM crm.agent a WHERE lower(a.name) = lower(agent) AND a.active;
+    IF found_ids IS NULL THEN
+        SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.role_name = agent AND a.active;
+    END IF;
     IF cardinality(found_ids) = 1 THEN
         RETURN found_ids[1];
+    ELSIF found_ids IS NULL THEN
+        RAISE EXCEPTION 'there is no agent named "%"', agent
+            USING ERRCODE = 'RM004', HINT = 'Give the number of the agent, or add a row to crm.agent.';
     END IF;
-    RAISE EXCEPTION '% named "%"', CASE WHEN found_ids IS NULL THEN 'there is no agent' ELSE 'there are several agents' END, agent
-        USING ERRCODE = 'RM004', HINT = 'Give the number of the agent, or add a row to crm.agent.';
+    RAISE EXCEPTION 'there are several agents named "%"', agent
+        USING ERRCODE = 'RM004', DETAIL = format('Their numbers: %s.', array_to_string(found_ids, ', ')),
+              HINT = 'Give the number of the agent, or the database role with which the agent works.';
 END
 $$;
-COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name; null for null. Errors: RM004 there is none, or several.';
+COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -417,13 +435,14 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.deal, and pipeline, stage, owner, company and loss_reason by name. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     EXECUTE format('INSERT INTO crm.deal (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.deal, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
     INTO new_deal_id USING fields;
     RETURN new_deal_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM003 lost without a reason; RM004 unknown name.';
+COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM003 lost without a reason; RM004 unknown name, agent or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage_id bigint, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql

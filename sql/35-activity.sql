@@ -37,7 +37,9 @@ BEGIN
         NEW.done_at := now();
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        NEW.updated_at := now();
+        IF crm.merge_mode() <> 'undo' THEN
+            NEW.updated_at := now();
+        END IF;
         IF NEW.remind_at IS DISTINCT FROM OLD.remind_at THEN
             NEW.reminded_at := NULL;
         END IF;
@@ -85,6 +87,30 @@ END
 $$;
 COMMENT ON FUNCTION crm.reminder_time() IS 'Trigger on crm.reminder: computes remind_at from remind_on and the time zone, which is the agent''s when not given. Errors: 22023 unknown time zone.';
 
+/* What the functions below are given by number. */
+
+CREATE FUNCTION crm.require_known(contact_id bigint DEFAULT NULL, agent_id bigint DEFAULT NULL, deal_id bigint DEFAULT NULL,
+    task_id bigint DEFAULT NULL, company_id bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF contact_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = $1) THEN
+        RAISE EXCEPTION 'there is no contact %', $1
+            USING ERRCODE = 'no_data_found', HINT = 'Look it up with crm.lookup_contact(), or make it with crm.create_contact().';
+    ELSIF agent_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.agent a WHERE a.id = $2) THEN
+        RAISE EXCEPTION 'there is no agent %', $2 USING ERRCODE = 'RM004', HINT = 'crm.agent lists them.';
+    ELSIF deal_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.deal d WHERE d.id = $3) THEN
+        RAISE EXCEPTION 'there is no deal %', $3 USING ERRCODE = 'RM004';
+    ELSIF task_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.task t WHERE t.id = $4) THEN
+        RAISE EXCEPTION 'there is no task %', $4 USING ERRCODE = 'RM004';
+    ELSIF company_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.company c WHERE c.id = $5) THEN
+        RAISE EXCEPTION 'there is no company %', $5 USING ERRCODE = 'RM004';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_known(bigint, bigint, bigint, bigint, bigint) IS 'Does nothing when the contact, agent, deal, task and company of these numbers are there; null is not asked for. Errors: P0002 no such contact; RM004 no such agent, deal, task or company.';
+
 /* Tasks. */
 
 CREATE FUNCTION crm.create_task(task jsonb) RETURNS bigint
@@ -122,13 +148,16 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.task, assignee and author by name, due_on and remind_on as local times. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'assignee_id')::bigint, (fields ->> 'deal_id')::bigint,
+                              company_id => (fields ->> 'company_id')::bigint);
+    PERFORM crm.require_known(agent_id => (fields ->> 'author_id')::bigint);
     EXECUTE format('INSERT INTO crm.task (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.task, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
     INTO new_task_id USING fields;
     RETURN new_task_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_task(jsonb) IS 'Makes a task from its fields and gives its number. Fields are the columns of crm.task; assignee and author may be given by name; due_on and remind_on are times on the wall in time_zone, otherwise in the assignee''s time zone. Errors: 22023 unknown field or time zone; RM004 unknown agent.';
+COMMENT ON FUNCTION crm.create_task(jsonb) IS 'Makes a task from its fields and gives its number. Fields are the columns of crm.task; assignee and author may be given by name; due_on and remind_on are times on the wall in time_zone, otherwise in the assignee''s time zone. Errors: 22023 unknown field or time zone; RM004 unknown agent, deal or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.complete_task(task_id bigint, result text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS boolean
 LANGUAGE plpgsql
@@ -178,17 +207,12 @@ DECLARE
     new_activity_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known(contact_id, agent_id, deal_id, task_id);
     IF task_id IS NOT NULL THEN
         SELECT * INTO task FROM crm.task t WHERE t.id = task_id;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no task %', task_id USING ERRCODE = 'RM004';
-        END IF;
     END IF;
     IF coalesce(deal_id, task.deal_id) IS NOT NULL THEN
         SELECT * INTO deal FROM crm.deal d WHERE d.id = coalesce(log_call.deal_id, task.deal_id);
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no deal %', deal_id USING ERRCODE = 'RM004';
-        END IF;
     END IF;
     -- Whom was spoken to: as given, otherwise the person of the task, the deal or the company.
     person := coalesce(person, task.contact_id, deal.contact_id,
@@ -225,7 +249,7 @@ BEGIN
     RETURN new_activity_id;
 END
 $$;
-COMMENT ON FUNCTION crm.log_call(bigint, text, text, interval, bigint, bigint, bigint, text, text, text, boolean, timestamptz) IS 'Enters a call and gives the number of the activity. The person may be left to the task or the deal. Closes the task given, or else the person''s open task of kind call that falls due first, with the outcome as its result; not with closes_task => false, as when nobody answered. Told again with the same external_system and external_id it enters nothing. Errors: RM003 nobody was spoken to; RM004 no such task or deal.';
+COMMENT ON FUNCTION crm.log_call(bigint, text, text, interval, bigint, bigint, bigint, text, text, text, boolean, timestamptz) IS 'Enters a call and gives the number of the activity. The person may be left to the task or the deal. Closes the task given, or else the person''s open task of kind call that falls due first, with the outcome as its result; not with closes_task => false, as when nobody answered. Told again with the same external_system and external_id it enters nothing. Errors: RM003 nobody was spoken to; RM004 no such agent, task or deal; P0002 no such contact.';
 
 /* Messages to other systems. */
 
@@ -308,10 +332,8 @@ DECLARE
     caller record;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known($2, $1, $4, $5);
     SELECT a.name, a.phone INTO caller FROM crm.agent a WHERE a.id = $1;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no agent %', $1 USING ERRCODE = 'RM004';
-    END IF;
     IF number IS NULL THEN
         SELECT p.raw INTO number FROM crm.contact_point p
         WHERE p.contact_id = $2 AND p.kind = 'phone' AND p.validity <> 'invalid'
@@ -325,7 +347,7 @@ BEGIN
         'contact_id', $2, 'phone', number, 'deal_id', deal_id, 'task_id', task_id)), key);
 END
 $$;
-COMMENT ON FUNCTION crm.click_to_call(bigint, bigint, text, bigint, bigint, text) IS 'Asks the telephone exchange to connect an agent with a person: writes a message of topic telephony.call into crm.outbox and gives its number. The phone is the person''s first one that is not invalid, unless given. Errors: RM003 no phone number; RM004 no such agent.';
+COMMENT ON FUNCTION crm.click_to_call(bigint, bigint, text, bigint, bigint, text) IS 'Asks the telephone exchange to connect an agent with a person: writes a message of topic telephony.call into crm.outbox and gives its number. The phone is the person''s first one that is not invalid, unless given. Errors: RM003 no phone number; RM004 no such agent, deal or task; P0002 no such contact.';
 
 /* Reminders. */
 
@@ -338,12 +360,13 @@ DECLARE
     reminder_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known($7, $1, $6, $5);
     INSERT INTO crm.reminder (agent_id, remind_on, note, time_zone, task_id, deal_id, contact_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id INTO reminder_id;
     RETURN reminder_id;
 END
 $$;
-COMMENT ON FUNCTION crm.remind(bigint, timestamp, text, text, bigint, bigint, bigint) IS 'Sets a reminder for an agent at a time on the wall of time_zone, otherwise of the agent''s own; gives its number. Errors: 22023 unknown time zone.';
+COMMENT ON FUNCTION crm.remind(bigint, timestamp, text, text, bigint, bigint, bigint) IS 'Sets a reminder for an agent at a time on the wall of time_zone, otherwise of the agent''s own; gives its number. Errors: 22023 unknown time zone; RM004 no such agent, deal or task; P0002 no such contact.';
 
 /*
  * Each part takes rows that nobody else has locked, marks them and writes the

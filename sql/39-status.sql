@@ -19,9 +19,15 @@ BEGIN
     -- entered is still there, and writing it again derives them anew.
     UPDATE crm.contact_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
     UPDATE crm.company_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
+    -- Merges of 0.1.0 have a journal only.
+    INSERT INTO crm.merge (id, entity, survivor_id, absorbed_ids, at, actor, next_transaction_id)
+    SELECT j.merge_id, 'contact', j.survivor_id, array_agg(DISTINCT j.absorbed_id ORDER BY j.absorbed_id), min(j.at), min(j.actor), NULL
+    FROM crm.merge_journal j
+    WHERE NOT EXISTS (SELECT FROM crm.merge m WHERE m.id = j.merge_id)
+    GROUP BY j.merge_id, j.survivor_id ON CONFLICT (id) DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions and fills derived columns that a dropped extension took with it.';
+COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions, fills derived columns that a dropped extension took with it, and lists the merges of which there is only a journal.';
 
 CREATE FUNCTION crm.rebuild_keys() RETURNS bigint
 LANGUAGE plpgsql
@@ -76,11 +82,20 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning AS $$
 DECLARE
+    roles CONSTANT text[] := ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'];
+    missing text[] := ARRAY(SELECT r FROM unnest(roles) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r));
     role text;
     grants record;
     item record;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'] LOOP
+    IF missing <> '{}' AND NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE EXCEPTION 'role "%" may not create roles', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('Missing are: %s.', array_to_string(missing, ', ')),
+                  HINT = format('Have someone who may run "%s", and call the function again; or make the tables without roles.',
+                                (SELECT string_agg(format('CREATE ROLE %I;', m), ' ' ORDER BY n) FROM unnest(missing) WITH ORDINALITY AS u (m, n)));
+    END IF;
+    FOREACH role IN ARRAY roles LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
@@ -90,13 +105,15 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge_journal'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal'),
             ('crm_admin', 'SELECT', '.*', NULL),
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
+            ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
             ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|import_.*|sales_goal|agent|team|territory|branch|notification',
              'contact_key|company_key|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
+            ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|fx_rate|interaction_type|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|deal|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
             ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|deal_history'),

@@ -7,8 +7,12 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 #include "crm.h"
 
@@ -23,6 +27,39 @@ char	   *crm_actor = NULL;
 int			crm_match_memory;
 int			crm_match_workers;
 static char *crm_portal_contact = NULL;
+static int	merge_mode = CRM_MERGE_OFF;
+
+static const struct config_enum_entry merge_modes[] = {
+	{"off", CRM_MERGE_OFF, false},
+	{"merge", CRM_MERGE_MERGE, false},
+	{"undo", CRM_MERGE_UNDO, false},
+	{NULL, 0, false}
+};
+
+/*
+ * Anybody can set the setting; it counts for those who may write the journal
+ * of merges, and so can say what a row was like before.
+ */
+CrmMergeMode
+crm_merge_mode(void)
+{
+	Oid			journal;
+
+	if (merge_mode == CRM_MERGE_OFF)
+		return CRM_MERGE_OFF;
+	journal = get_relname_relid("merge_journal", get_namespace_oid("crm", false));
+	if (!OidIsValid(journal) || pg_class_aclcheck(journal, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+		return CRM_MERGE_OFF;
+	return (CrmMergeMode) merge_mode;
+}
+
+PG_FUNCTION_INFO_V1(crm_merge_mode_text);
+
+Datum
+crm_merge_mode_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(merge_modes[crm_merge_mode()].name));
+}
 
 /* A region is empty or two upper-case letters; which ones exist is data. */
 static bool
@@ -109,6 +146,17 @@ _PG_init(void)
 							   check_portal_contact,
 							   NULL,
 							   NULL);
+	DefineCustomEnumVariable("crm.merge_mode",
+							 "Set by crm.merge_contacts(), crm.unmerge() and their like while they run.",
+							 "merge: rows are copied from one contact to another; undo: rows are written as they were, with updated_at. Counts only for roles that may write crm.merge_journal.",
+							 &merge_mode,
+							 CRM_MERGE_OFF,
+							 merge_modes,
+							 PGC_USERSET,
+							 GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							 NULL,
+							 NULL,
+							 NULL);
 	MarkGUCPrefixReserved("crm");
 }
 

@@ -58,4 +58,17 @@ extern char *crm_actor;
 extern int	crm_match_memory;
 extern int	crm_match_workers;
 
+ * crm.merge_mode: what the functions that merge and unmerge set while they
+ * write rows that are known already.  crm_merge_mode() tells it, to those only
+ * who may write the merge journal.
+ */
+typedef enum CrmMergeMode
+{
+	CRM_MERGE_OFF,
+	CRM_MERGE_MERGE,			/* rows are copied from one contact to another */
+	CRM_MERGE_UNDO				/* rows are written as they were before */
+} CrmMergeMode;
+
+extern CrmMergeMode crm_merge_mode(void);
+
 #endif							/* CRM_H */

@@ -1,6 +1,12 @@
 -- From 0.1.0 to 0.2.0: match models, duplicates at the door, merges that can be undone.
 -- Code only; crm.upgrade() makes the tables.
 -- @whole sql/17-compare.sql
+-- @functions sql/20-history.sql
+-- @functions sql/31-contact.sql
 -- @functions sql/33-quality.sql
+-- @functions sql/35-activity.sql
+DROP FUNCTION crm.row_texts(regclass, text);
+-- @functions sql/37-merge.sql
+-- @whole sql/38-match.sql
 -- @functions sql/39-status.sql
 -- @schema_source

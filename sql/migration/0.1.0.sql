@@ -1,2 +1,14 @@
 COMMENT ON TABLE crm.completeness_weight IS 'What makes a contact complete: crm.completeness() is the sum of the weights of the filled ones.';
 ALTER TABLE crm.import_result DROP CONSTRAINT IF EXISTS import_result_batch_id_fkey;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact;
+DROP TRIGGER IF EXISTS audit_change ON crm.company;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_point;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_point;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_identity;
+DROP TRIGGER IF EXISTS audit_change ON crm.external_ref;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_external_ref;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_contact;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_need;
+DROP TRIGGER IF EXISTS audit_change ON crm.tag;
+DROP TRIGGER IF EXISTS audit_change ON crm.custom_field;
+DELETE FROM crm.schema_object WHERE kind = 'trigger' AND name = 'audit_change';

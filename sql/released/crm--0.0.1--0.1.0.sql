@@ -341,7 +341,7 @@ $$;
 COMMENT ON FUNCTION crm.time_zone_guard() IS 'Trigger: refuses a time zone that the server does not know (22023), before a reminder or a day''s work depends on it.';
 CREATE OR REPLACE FUNCTION crm.audit() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_audit';
-COMMENT ON FUNCTION crm.audit() IS 'Trigger: writes crm.audit_log. Attached AFTER INSERT FOR EACH STATEMENT (REFERENCING NEW TABLE) and AFTER UPDATE OR DELETE FOR EACH ROW, it records each changed column with its old and new value, the actor (setting crm.actor or the session''s role), the role and the transaction. Writes with the rights of the table''s owner.';
+COMMENT ON FUNCTION crm.audit() IS 'Trigger: writes crm.audit_log. Attached AFTER INSERT, UPDATE and DELETE, each FOR EACH STATEMENT with its transition tables, it records each changed column with its old and new value, the actor (setting crm.actor or the session''s role), the role and the transaction. Writes with the rights of the table''s owner.';
 CREATE OR REPLACE FUNCTION crm.refuse_audit_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -655,7 +655,7 @@ BEGIN
     END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
 END
 $$;
-COMMENT ON FUNCTION crm.install(boolean) IS 'Makes the tables, indexes, triggers, views and first rows of crm in schema crm as ordinary objects of the calling role; run again, it makes what is missing (the repair command). With roles => true also the roles crm_admin, crm_manager, crm_agent, crm_marketer, crm_analyst, crm_gateway and crm_portal with their rights. Says what it did. Errors: 42501 not the owner; RM011 older tables, run crm.upgrade(); 55000 inside an extension script.';
+COMMENT ON FUNCTION crm.install(boolean) IS 'Makes the tables, indexes, triggers, views and first rows of crm in schema crm as ordinary objects of the calling role; run again, it makes what is missing (the repair command). With roles => true also the roles crm_admin, crm_manager, crm_agent, crm_marketer, crm_analyst, crm_gateway and crm_portal with their rights. Says what it did. Errors: 42501 not the owner, or roles are missing and the caller may not create them; RM011 older tables, run crm.upgrade(); 55000 inside an extension script.';
 CREATE OR REPLACE FUNCTION crm.upgrade() RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -869,7 +869,7 @@ CREATE OR REPLACE FUNCTION crm.contact_keys() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['name', 'title', 'given_name', 'middle_name', 'family_name', 'suffix', 'gender', 'birth_date', 'locale', 'time_zone',
-                 'country', 'city', 'job_title', 'tax_id', 'lifecycle_stage', 'kind', 'owner_id', 'branch_id', 'territory_id', 'source',
+                 'country', 'city', 'job_title', 'tax_id', 'lifecycle_stage', 'kind', 'owner', 'owner_id', 'branch_id', 'territory_id', 'source',
                  'est_category_spend', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'attrs',
                  'consent', 'external_ref', 'identity']
 $$;
@@ -904,6 +904,9 @@ BEGIN
         UNION ALL
         SELECT 'There is no such time zone.', 'Use an IANA name such as Europe/Moscow.'
         WHERE e.key = 'time_zone' AND e.value IS NOT NULL AND NOT crm.is_time_zone(e.value)
+        UNION ALL
+        SELECT 'The owner is given twice.', 'Give owner, a name, or owner_id, a number.'
+        WHERE e.key = 'owner' AND contact ? 'owner_id'
         UNION ALL
         SELECT 'It must be a JSON object.', 'For example: {"name": "value"}.'
         WHERE e.key IN ('attrs', 'external_ref', 'identity') AND jsonb_typeof(contact -> e.key) NOT IN ('object', 'null')
@@ -1022,7 +1025,7 @@ CREATE OR REPLACE FUNCTION crm.contact_columns(contact jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    result jsonb := contact - ARRAY['name', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'consent', 'external_ref', 'identity'];
+    result jsonb := contact - ARRAY['name', 'owner', 'email', 'phone', 'address', 'company', 'company_id', 'company_role', 'tags', 'consent', 'external_ref', 'identity'];
     parsed crm.person_name;
 BEGIN
     IF contact ? 'name' THEN
@@ -1034,10 +1037,13 @@ BEGIN
     IF result ? 'birth_date' THEN
         result := result || jsonb_build_object('birth_date', (crm.check_date(result ->> 'birth_date')).value);
     END IF;
+    IF contact ? 'owner' THEN
+        result := result || jsonb_build_object('owner_id', crm.agent_id(contact ->> 'owner'));
+    END IF;
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION crm.contact_columns(jsonb) IS 'The part of a contact''s JSON that goes into crm.contact, with the full name under "name" taken apart and the birth date in ISO form.';
+COMMENT ON FUNCTION crm.contact_columns(jsonb) IS 'The part of a contact''s JSON that goes into crm.contact, with the full name under "name" taken apart, the birth date in ISO form and the number of the owner. Errors: RM004 no agent of that name, or several.';
 CREATE OR REPLACE FUNCTION crm.create_contact(contact jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1065,7 +1071,7 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_contact(jsonb) IS 'Creates a contact and returns its id. Keys: those of crm.contact_keys(); name is a full name that is taken apart, email, phone, address and tags take one text or an array, company a name (found by its key or created), external_ref and identity objects {"system": "number"}, consent {"purpose", "channel", "status"} or an array. Errors: 22023 unknown key or malformed value, naming it; 22P02 not an e-mail address or phone number; 23505 account or external number taken; RM003 nothing to know the contact by; RM010, RM011 tables missing or older.';
+COMMENT ON FUNCTION crm.create_contact(jsonb) IS 'Creates a contact and returns its id. Keys: those of crm.contact_keys(); name is a full name that is taken apart, email, phone, address and tags take one text or an array, company a name (found by its key or created), owner the name or database role of an agent, external_ref and identity objects {"system": "number"}, consent {"purpose", "channel", "status"} or an array. Errors: 22023 unknown key or malformed value, naming it; 22P02 not an e-mail address or phone number; 23505 account or external number taken; RM003 nothing to know the contact by; RM004 no agent named as the owner, or several; RM010, RM011 tables missing or older.';
 CREATE OR REPLACE FUNCTION crm.update_contact(contact_id bigint, changes jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1206,14 +1212,28 @@ BEGIN
     END IF;
     IF ids IS NULL AND wanted ~ '[[:alpha:]]{2}' AND wanted !~ '[@:]' THEN
         how := 'name';
-        SELECT array_agg(f.id ORDER BY f.exact DESC, f.name_key, f.id) INTO ids FROM (
-            SELECT DISTINCT c.id, c.name_key, c.name_key = o.low COLLATE "C" OR c.name_key LIKE o.low || ' %' AS exact
-            FROM crm.name_orders(wanted) o
-            CROSS JOIN LATERAL (SELECT c.id, c.name_key FROM crm.contact c
-                                WHERE c.name_key >= o.low COLLATE "C" AND c.name_key < o.high COLLATE "C"
-                                  AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
-                                ORDER BY c.name_key LIMIT max_rows) c
-            ORDER BY exact DESC, c.name_key, c.id LIMIT max_rows) f;
+        -- A whole word goes before the beginning of one, a family name before
+        -- a given name that is asked for alone; of these the newest come first.
+        WITH o AS MATERIALIZED (
+            SELECT n.low COLLATE "C" AS low, n.high COLLATE "C" AS high FROM crm.name_orders(wanted) n
+        ), found AS (
+            SELECT c.id, c.name_key, CASE WHEN c.name_key = o.low OR c.name_key LIKE o.low || ' %' THEN 1 ELSE 3 END AS rank, 0 AS place
+            FROM o CROSS JOIN LATERAL (SELECT c.id, c.name_key FROM crm.contact c
+                                       WHERE c.name_key >= o.low AND c.name_key < o.high
+                                         AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+                                       ORDER BY c.name_key LIMIT max_rows) c
+            UNION ALL
+            SELECT c.id, c.name_key, CASE WHEN c.given_key = o.low OR c.given_key LIKE o.low || ' %' THEN 2 ELSE 4 END, -c.id
+            FROM o CROSS JOIN LATERAL (SELECT c.id, c.name_key, crm.name_key(c.given_name) COLLATE "C" AS given_key FROM crm.contact c
+                                       WHERE crm.name_key(c.given_name) COLLATE "C" >= o.low AND crm.name_key(c.given_name) COLLATE "C" < o.high
+                                         AND c.given_name IS NOT NULL
+                                         AND c.deleted_at IS NULL AND c.merged_into IS NULL AND (c.archived_at IS NULL OR include_archived)
+                                       ORDER BY crm.name_key(c.given_name) COLLATE "C", c.id DESC LIMIT max_rows) c
+            WHERE o.low !~ ' '
+        )
+        SELECT array_agg(f.id ORDER BY f.rank, f.place, f.name_key, f.id) INTO ids FROM (
+            SELECT b.* FROM (SELECT DISTINCT ON (a.id) a.* FROM found a ORDER BY a.id, a.rank) b
+            ORDER BY b.rank, b.place, b.name_key, b.id LIMIT max_rows) f;
     END IF;
     IF ids IS NULL AND wanted !~ '@' THEN
         -- The number of a card or an account without the name of its system.
@@ -1233,7 +1253,7 @@ BEGIN
     ORDER BY f.place;
 END
 $$;
-COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a surname or its beginning, or a full name in any order of words, in any script. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
+COMMENT ON FUNCTION crm.lookup_contact(text, integer, boolean) IS 'Finds contacts by anything that a call-centre agent has: a phone number as dialled or shown, an e-mail address, a tax number, a card or account number (with its system, "vk:id1", or without), a surname or a given name or its beginning, or a full name in any order of words, in any script; of a given name alone the newest contacts. Each kind is an index look-up; the surest that finds anything answers and matched_by says which (email, phone, tax_id, card, external, identity, name). Numbers without country code are read by setting crm.default_region, else by their last digits. Archived contacts come only with include_archived.';
 CREATE OR REPLACE FUNCTION crm.lookup_caller(phone text, max_rows integer DEFAULT 20,
     OUT contact_id bigint, OUT name text, OUT company text, OUT matched_by text, OUT matched_value text)
 RETURNS SETOF record
@@ -1279,9 +1299,9 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('contact', 'suffix', 'text', '^suffix$', 'suffix'),
         ('contact', 'gender', 'gender', '^(gender|sex|пол)$', 'm or f, also male, female, м, ж'),
         ('contact', 'birth_date', 'birth', 'birth|^dob$|рожд', 'date of birth'),
-        ('contact', 'email', 'point', 'e-?mail|почта', 'e-mail address'),
+        ('contact', 'email', 'point', 'e-?mail|почта|электронной почты', 'e-mail address'),
         ('contact', 'phone', 'point', 'phone|mobile|^tel|телефон|моб', 'phone number'),
-        ('contact', 'address', 'point', '^(street )?address|^адрес', 'postal address'),
+        ('contact', 'address', 'point', '^((street|postal|mailing|home) )?address|^street$|^(почтовый |домашний )?адрес(?! эл)|^улица$', 'postal address'),
         ('contact', 'company', 'company', '^(company|organi[sz]ation|account|employer|компания|организация|фирма)', 'name of the company'),
         ('contact', 'job_title', 'text', '^(job|position|role|должность)', 'position at work'),
         ('contact', 'city', 'text', '^(city|town|suburb|город)', 'city'),
@@ -1308,9 +1328,9 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('company', 'founded_on', 'date', '^(founded|established|дата основания)', 'when founded'),
         ('company', 'country', 'country', '^(country|страна)', 'country, two letters'),
         ('company', 'city', 'text', '^(city|town|город)', 'city'),
-        ('company', 'postal_code', 'text', '^(zip|post(al)?[ _]?code|индекс)', 'postal code'),
-        ('company', 'address', 'text', '^(street )?address|^адрес', 'street address'),
-        ('company', 'email', 'point', 'e-?mail|почта', 'e-mail address'),
+        ('company', 'postal_code', 'text', '^(zip|post(al)?[ _]?code|plz$|(почтовый )?индекс)', 'postal code'),
+        ('company', 'address', 'text', '^((street|postal|mailing|legal) )?address|^street$|^(почтовый |юридический |фактический )?адрес(?! эл)|^улица$', 'street address'),
+        ('company', 'email', 'point', 'e-?mail|почта|электронной почты', 'e-mail address'),
         ('company', 'phone', 'point', 'phone|^fax$|^tel|телефон|факс', 'phone number'),
         ('company', 'source', 'text', '^(source|источник)', 'where the company came from')
     ) AS t (entity, target, kind, synonyms, description)
@@ -3486,10 +3506,21 @@ BEGIN
         RAISE EXCEPTION 'pipeline "%" has no stages', definition ->> 'name'
             USING ERRCODE = 'RM003', HINT = 'Give at least one stage, for example {"name": "New"}.';
     END IF;
+    IF (definition ->> 'is_default')::boolean AND EXISTS (SELECT FROM crm.pipeline p WHERE p.is_default AND p.name <> definition ->> 'name') THEN
+        RAISE EXCEPTION 'pipeline "%" is the default already', (SELECT p.name FROM crm.pipeline p WHERE p.is_default)
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'Make this one without is_default, or first set is_default of the other to false.';
+    END IF;
     INSERT INTO crm.pipeline (name, description, currency, is_default)
     VALUES (definition ->> 'name', definition ->> 'description', coalesce(definition ->> 'currency', 'USD'),
             coalesce((definition ->> 'is_default')::boolean, false))
+    ON CONFLICT (name) DO NOTHING
     RETURNING id INTO new_pipeline_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is already a pipeline "%"', definition ->> 'name'
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'Choose another name. To change the one that is there, write to crm.stage, and use crm.allow_transition() and crm.forbid_transition().';
+    END IF;
     WITH given AS (
         SELECT g.place, coalesce(g.stage ->> 'name', g.stage #>> '{}') AS name,
                coalesce(g.stage ->> 'kind', 'open') AS kind,
@@ -3510,7 +3541,7 @@ BEGIN
     RETURN new_pipeline_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken.';
+COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken, or another pipeline is the default.';
 
 CREATE FUNCTION crm.create_pipeline(name text, stages text[], won text[] DEFAULT '{Won}', lost text[] DEFAULT '{Lost}',
     flow text DEFAULT 'linear', entry text DEFAULT 'any', currency text DEFAULT 'USD')
@@ -3666,15 +3697,22 @@ BEGIN
     IF agent IS NULL THEN
         RETURN NULL;
     END IF;
-    SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE lower(a.name) = lower(agent) AND a.active;
+    SELECT array_agg(a.id ORDER BY a.id) INTO found_ids FROM crm.agent a WHERE lower(a.name) = lower(agent) AND a.active;
+    IF found_ids IS NULL THEN
+        SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.role_name = agent AND a.active;
+    END IF;
     IF cardinality(found_ids) = 1 THEN
         RETURN found_ids[1];
+    ELSIF found_ids IS NULL THEN
+        RAISE EXCEPTION 'there is no agent named "%"', agent
+            USING ERRCODE = 'RM004', HINT = 'Give the number of the agent, or add a row to crm.agent.';
     END IF;
-    RAISE EXCEPTION '% named "%"', CASE WHEN found_ids IS NULL THEN 'there is no agent' ELSE 'there are several agents' END, agent
-        USING ERRCODE = 'RM004', HINT = 'Give the number of the agent, or add a row to crm.agent.';
+    RAISE EXCEPTION 'there are several agents named "%"', agent
+        USING ERRCODE = 'RM004', DETAIL = format('Their numbers: %s.', array_to_string(found_ids, ', ')),
+              HINT = 'Give the number of the agent, or the database role with which the agent works.';
 END
 $$;
-COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name; null for null. Errors: RM004 there is none, or several.';
+COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -3719,13 +3757,14 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.deal, and pipeline, stage, owner, company and loss_reason by name. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     EXECUTE format('INSERT INTO crm.deal (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.deal, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
     INTO new_deal_id USING fields;
     RETURN new_deal_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM003 lost without a reason; RM004 unknown name.';
+COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM003 lost without a reason; RM004 unknown name, agent or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage_id bigint, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
@@ -4189,6 +4228,30 @@ END
 $$;
 COMMENT ON FUNCTION crm.reminder_time() IS 'Trigger on crm.reminder: computes remind_at from remind_on and the time zone, which is the agent''s when not given. Errors: 22023 unknown time zone.';
 
+/* What the functions below are given by number. */
+
+CREATE FUNCTION crm.require_known(contact_id bigint DEFAULT NULL, agent_id bigint DEFAULT NULL, deal_id bigint DEFAULT NULL,
+    task_id bigint DEFAULT NULL, company_id bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF contact_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = $1) THEN
+        RAISE EXCEPTION 'there is no contact %', $1
+            USING ERRCODE = 'no_data_found', HINT = 'Look it up with crm.lookup_contact(), or make it with crm.create_contact().';
+    ELSIF agent_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.agent a WHERE a.id = $2) THEN
+        RAISE EXCEPTION 'there is no agent %', $2 USING ERRCODE = 'RM004', HINT = 'crm.agent lists them.';
+    ELSIF deal_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.deal d WHERE d.id = $3) THEN
+        RAISE EXCEPTION 'there is no deal %', $3 USING ERRCODE = 'RM004';
+    ELSIF task_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.task t WHERE t.id = $4) THEN
+        RAISE EXCEPTION 'there is no task %', $4 USING ERRCODE = 'RM004';
+    ELSIF company_id IS NOT NULL AND NOT EXISTS (SELECT FROM crm.company c WHERE c.id = $5) THEN
+        RAISE EXCEPTION 'there is no company %', $5 USING ERRCODE = 'RM004';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_known(bigint, bigint, bigint, bigint, bigint) IS 'Does nothing when the contact, agent, deal, task and company of these numbers are there; null is not asked for. Errors: P0002 no such contact; RM004 no such agent, deal, task or company.';
+
 /* Tasks. */
 
 CREATE FUNCTION crm.create_task(task jsonb) RETURNS bigint
@@ -4226,13 +4289,16 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.task, assignee and author by name, due_on and remind_on as local times. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'assignee_id')::bigint, (fields ->> 'deal_id')::bigint,
+                              company_id => (fields ->> 'company_id')::bigint);
+    PERFORM crm.require_known(agent_id => (fields ->> 'author_id')::bigint);
     EXECUTE format('INSERT INTO crm.task (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.task, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
     INTO new_task_id USING fields;
     RETURN new_task_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_task(jsonb) IS 'Makes a task from its fields and gives its number. Fields are the columns of crm.task; assignee and author may be given by name; due_on and remind_on are times on the wall in time_zone, otherwise in the assignee''s time zone. Errors: 22023 unknown field or time zone; RM004 unknown agent.';
+COMMENT ON FUNCTION crm.create_task(jsonb) IS 'Makes a task from its fields and gives its number. Fields are the columns of crm.task; assignee and author may be given by name; due_on and remind_on are times on the wall in time_zone, otherwise in the assignee''s time zone. Errors: 22023 unknown field or time zone; RM004 unknown agent, deal or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.complete_task(task_id bigint, result text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS boolean
 LANGUAGE plpgsql
@@ -4282,17 +4348,12 @@ DECLARE
     new_activity_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known(contact_id, agent_id, deal_id, task_id);
     IF task_id IS NOT NULL THEN
         SELECT * INTO task FROM crm.task t WHERE t.id = task_id;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no task %', task_id USING ERRCODE = 'RM004';
-        END IF;
     END IF;
     IF coalesce(deal_id, task.deal_id) IS NOT NULL THEN
         SELECT * INTO deal FROM crm.deal d WHERE d.id = coalesce(log_call.deal_id, task.deal_id);
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'there is no deal %', deal_id USING ERRCODE = 'RM004';
-        END IF;
     END IF;
     -- Whom was spoken to: as given, otherwise the person of the task, the deal or the company.
     person := coalesce(person, task.contact_id, deal.contact_id,
@@ -4329,7 +4390,7 @@ BEGIN
     RETURN new_activity_id;
 END
 $$;
-COMMENT ON FUNCTION crm.log_call(bigint, text, text, interval, bigint, bigint, bigint, text, text, text, boolean, timestamptz) IS 'Enters a call and gives the number of the activity. The person may be left to the task or the deal. Closes the task given, or else the person''s open task of kind call that falls due first, with the outcome as its result; not with closes_task => false, as when nobody answered. Told again with the same external_system and external_id it enters nothing. Errors: RM003 nobody was spoken to; RM004 no such task or deal.';
+COMMENT ON FUNCTION crm.log_call(bigint, text, text, interval, bigint, bigint, bigint, text, text, text, boolean, timestamptz) IS 'Enters a call and gives the number of the activity. The person may be left to the task or the deal. Closes the task given, or else the person''s open task of kind call that falls due first, with the outcome as its result; not with closes_task => false, as when nobody answered. Told again with the same external_system and external_id it enters nothing. Errors: RM003 nobody was spoken to; RM004 no such agent, task or deal; P0002 no such contact.';
 
 /* Messages to other systems. */
 
@@ -4412,10 +4473,8 @@ DECLARE
     caller record;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known($2, $1, $4, $5);
     SELECT a.name, a.phone INTO caller FROM crm.agent a WHERE a.id = $1;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no agent %', $1 USING ERRCODE = 'RM004';
-    END IF;
     IF number IS NULL THEN
         SELECT p.raw INTO number FROM crm.contact_point p
         WHERE p.contact_id = $2 AND p.kind = 'phone' AND p.validity <> 'invalid'
@@ -4429,7 +4488,7 @@ BEGIN
         'contact_id', $2, 'phone', number, 'deal_id', deal_id, 'task_id', task_id)), key);
 END
 $$;
-COMMENT ON FUNCTION crm.click_to_call(bigint, bigint, text, bigint, bigint, text) IS 'Asks the telephone exchange to connect an agent with a person: writes a message of topic telephony.call into crm.outbox and gives its number. The phone is the person''s first one that is not invalid, unless given. Errors: RM003 no phone number; RM004 no such agent.';
+COMMENT ON FUNCTION crm.click_to_call(bigint, bigint, text, bigint, bigint, text) IS 'Asks the telephone exchange to connect an agent with a person: writes a message of topic telephony.call into crm.outbox and gives its number. The phone is the person''s first one that is not invalid, unless given. Errors: RM003 no phone number; RM004 no such agent, deal or task; P0002 no such contact.';
 
 /* Reminders. */
 
@@ -4442,12 +4501,13 @@ DECLARE
     reminder_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_known($7, $1, $6, $5);
     INSERT INTO crm.reminder (agent_id, remind_on, note, time_zone, task_id, deal_id, contact_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id INTO reminder_id;
     RETURN reminder_id;
 END
 $$;
-COMMENT ON FUNCTION crm.remind(bigint, timestamp, text, text, bigint, bigint, bigint) IS 'Sets a reminder for an agent at a time on the wall of time_zone, otherwise of the agent''s own; gives its number. Errors: 22023 unknown time zone.';
+COMMENT ON FUNCTION crm.remind(bigint, timestamp, text, text, bigint, bigint, bigint) IS 'Sets a reminder for an agent at a time on the wall of time_zone, otherwise of the agent''s own; gives its number. Errors: 22023 unknown time zone; RM004 no such agent, deal or task; P0002 no such contact.';
 
 /*
  * Each part takes rows that nobody else has locked, marks them and writes the
@@ -4894,11 +4954,20 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning AS $$
 DECLARE
+    roles CONSTANT text[] := ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'];
+    missing text[] := ARRAY(SELECT r FROM unnest(roles) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r));
     role text;
     grants record;
     item record;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'] LOOP
+    IF missing <> '{}' AND NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE EXCEPTION 'role "%" may not create roles', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('Missing are: %s.', array_to_string(missing, ', ')),
+                  HINT = format('Have someone who may run "%s", and call the function again; or make the tables without roles.',
+                                (SELECT string_agg(format('CREATE ROLE %I;', m), ' ' ORDER BY n) FROM unnest(missing) WITH ORDINALITY AS u (m, n)));
+    END IF;
+    FOREACH role IN ARRAY roles LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
@@ -5648,6 +5717,7 @@ CREATE TABLE crm.contact (
 );
 COMMENT ON TABLE crm.contact IS 'Persons. What a person entered is kept as entered; keys derived from it stand beside it and in crm.contact_key.';
 CREATE INDEX contact_name_key ON crm.contact (name_key) WHERE deleted_at IS NULL;
+CREATE INDEX contact_given_name ON crm.contact ((crm.name_key(given_name) COLLATE "C"), id DESC) WHERE deleted_at IS NULL AND given_name IS NOT NULL;
 CREATE INDEX contact_owner ON crm.contact (owner_id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX contact_attrs ON crm.contact USING gin (attrs jsonb_path_ops) WHERE attrs <> '{}'::jsonb;
 CREATE INDEX contact_gone ON crm.contact (id) WHERE deleted_at IS NOT NULL OR merged_into IS NOT NULL;
@@ -6185,39 +6255,72 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.consent FOR EACH STAT
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.contact REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.company REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.company REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_point FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.contact_point REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.contact_point REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_point FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.company_point REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.company_point REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact_identity REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_identity FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.contact_identity REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.contact_identity REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.external_ref FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.external_ref REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.external_ref REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_external_ref FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.company_external_ref REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.company_external_ref REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.company_contact REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.company_contact FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.company_contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.company_contact REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.contact_need REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.contact_need FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.contact_need REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.contact_need REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.tag REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.tag FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.tag REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.tag REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON crm.custom_field REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
-CREATE TRIGGER audit_change AFTER UPDATE OR DELETE ON crm.custom_field FOR EACH ROW EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.custom_field REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.custom_field REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 
 CREATE TRIGGER time_zone_guard BEFORE INSERT OR UPDATE OF time_zone ON crm.branch
     FOR EACH ROW EXECUTE FUNCTION crm.time_zone_guard();
@@ -7274,5 +7377,17 @@ COMMENT ON VIEW crm.v_task IS 'Tasks with names instead of numbers.';
 $crm_source$), (16, 'migration', '0.1.0', $crm_source$
 COMMENT ON TABLE crm.completeness_weight IS 'What makes a contact complete: crm.completeness() is the sum of the weights of the filled ones.';
 ALTER TABLE crm.import_result DROP CONSTRAINT IF EXISTS import_result_batch_id_fkey;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact;
+DROP TRIGGER IF EXISTS audit_change ON crm.company;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_point;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_point;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_identity;
+DROP TRIGGER IF EXISTS audit_change ON crm.external_ref;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_external_ref;
+DROP TRIGGER IF EXISTS audit_change ON crm.company_contact;
+DROP TRIGGER IF EXISTS audit_change ON crm.contact_need;
+DROP TRIGGER IF EXISTS audit_change ON crm.tag;
+DROP TRIGGER IF EXISTS audit_change ON crm.custom_field;
+DELETE FROM crm.schema_object WHERE kind = 'trigger' AND name = 'audit_change';
 $crm_source$)) AS source ("position", kind, name, source) $crm_function$;
 COMMENT ON FUNCTION crm.schema_source() IS 'The statements by which crm.install() makes tables and views, one row a source file, in the order of execution; kind is table, view or migration.';

@@ -28,6 +28,7 @@ CREATE TABLE crm.company (
     created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
     updated_at timestamptz NOT NULL DEFAULT now(), -- When it was last changed.
     created_by text NOT NULL DEFAULT current_user, -- Role that made it.
+    merged_into bigint, -- The company that absorbed this one; null while it stands for itself.
     archived_at timestamptz, -- When it was set aside as no longer of interest; null while in use.
     deleted_at timestamptz -- When it was deleted; null while it lives.
 );
@@ -72,6 +73,7 @@ CREATE TABLE crm.contact (
 );
 COMMENT ON TABLE crm.contact IS 'Persons. What a person entered is kept as entered; keys derived from it stand beside it and in crm.contact_key.';
 CREATE INDEX contact_name_key ON crm.contact (name_key) WHERE deleted_at IS NULL;
+CREATE INDEX contact_given_name ON crm.contact ((crm.name_key(given_name) COLLATE "C"), id DESC) WHERE deleted_at IS NULL AND given_name IS NOT NULL;
 CREATE INDEX contact_owner ON crm.contact (owner_id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX contact_attrs ON crm.contact USING gin (attrs jsonb_path_ops) WHERE attrs <> '{}'::jsonb;
 CREATE INDEX contact_gone ON crm.contact (id) WHERE deleted_at IS NOT NULL OR merged_into IS NOT NULL;

@@ -18,20 +18,21 @@ CREATE INDEX duplicate_pair_new ON crm.duplicate_pair (strength DESC, contact_id
 CREATE SEQUENCE crm.merge_id_seq;
 
 CREATE TABLE crm.merge_journal (
-    survivor_id bigint NOT NULL, -- The contact that absorbed.
+    survivor_id bigint NOT NULL, -- The contact or company that absorbed.
     merge_id bigint NOT NULL, -- Number of the merge, as crm.merge_contacts() returned it.
     entry integer NOT NULL, -- Number of the entry in it; in this order they were made.
-    absorbed_id bigint NOT NULL, -- The contact that was absorbed.
-    operation text NOT NULL CHECK (operation IN ('absorb', 'fill', 'move', 'drop')), -- absorb (the contact itself), fill (columns of the survivor), move (a row that now belongs to the survivor) or drop (a row that the survivor had already).
+    absorbed_id bigint NOT NULL, -- The contact or company that was absorbed.
+    operation text NOT NULL CHECK (operation IN ('absorb', 'fill', 'move', 'drop', 'add', 'relink')), -- absorb (the contact itself), fill (columns of the survivor), move (a row that now belongs to the survivor), drop (a row in whose place another stands), add (a row that the merge made) or relink (a row that referred to a dropped one and now refers to the one in its place, or to none).
     relation text NOT NULL, -- Table of the row, with schema where it is not in crm.
-    row_before jsonb NOT NULL, -- Column to value, as text, before; of a fill only the columns that changed.
-    row_after jsonb, -- The same after; null of a drop.
+    row_before jsonb NOT NULL, -- Column to value, as text, before; of a fill only the columns that changed; empty of an added row.
+    row_after jsonb, -- The columns that changed, after; of an added row all; null of a drop.
     reason text, -- Why a row was dropped or changed.
     at timestamptz NOT NULL DEFAULT now(), -- When: start of the transaction.
     actor text NOT NULL, -- The person: setting crm.actor, otherwise the session's role.
+    column_name text, -- The column that held the number of the absorbed one; null where it is not by such a column that the row was found.
     PRIMARY KEY (survivor_id, merge_id, entry)
 );
-COMMENT ON TABLE crm.merge_journal IS 'What crm.merge_contacts() did, row by row: every value that was overwritten and every row that was moved or dropped, exact to the byte.';
+COMMENT ON TABLE crm.merge_journal IS 'What merges did, row by row: every value that was overwritten and every row that was moved or dropped, exact to the byte. crm.unmerge() reads it.';
 CREATE INDEX merge_journal_absorbed ON crm.merge_journal (absorbed_id);
 CREATE INDEX merge_journal_merge ON crm.merge_journal (merge_id);
 CREATE INDEX contact_merged_into ON crm.contact (merged_into) WHERE merged_into IS NOT NULL;

@@ -36,6 +36,7 @@ typedef struct Replacement
 	HeapTuple	row;
 	HeapTuple	old_row;		/* of an update, otherwise NULL */
 	bool		is_same;		/* an update that enters nothing new */
+	bool		is_known;		/* an insert of a row that is there already, in a merge */
 	int			count;
 	int			columns[8];
 	Datum		values[8];
@@ -141,7 +142,7 @@ derive_email(Replacement *r, const char *raw, size_t length)
 		crm_email_parse(raw, length, crm_email_flags(), image, &check);
 	if (size == 0)
 	{
-		if (r->is_same)
+		if (r->is_same || r->is_known)
 			return;
 		crm_email_repair(raw, length, crm_email_flags(), &check);
 		crm_report_bad(NULL, "crm.email", raw, length, &check);
@@ -167,7 +168,7 @@ derive_phone(Replacement *r, const char *raw, size_t length)
 
 	if (text_column(r, "region", &value, &n) && n == 2)
 		memcpy(region, value, 2);
-	else if (crm_default_region != NULL && crm_default_region[0] != '\0')
+	else if (!r->is_known && crm_default_region != NULL && crm_default_region[0] != '\0')
 	{
 		strlcpy(region, crm_default_region, sizeof(region));
 		replace(r, "region", TEXTOID, CStringGetTextDatum(region), false);
@@ -176,7 +177,7 @@ derive_phone(Replacement *r, const char *raw, size_t length)
 	if (crm_check_length(&check, length) ||
 		!crm_phone_parse(raw, length, region[0] != '\0' ? region : NULL, &phone, &check))
 	{
-		if (r->is_same)
+		if (r->is_same || r->is_known)
 			return;
 		crm_report_bad(NULL, "crm.phone", raw, length, &check);
 	}
@@ -299,6 +300,7 @@ crm_derive(PG_FUNCTION_ARGS)
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.derive()");
 	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	const char *relation = RelationGetRelationName(trigger->tg_relation);
+	CrmMergeMode mode;
 	Replacement r = {0};
 
 	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
@@ -311,6 +313,8 @@ crm_derive(PG_FUNCTION_ARGS)
 	r.row = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 
 	refuse_new_id(&r);
+	mode = crm_merge_mode();
+	r.is_known = !is_update && mode != CRM_MERGE_OFF;
 	r.is_same = is_update && changes_nothing(trigger->tg_trigtuple, trigger->tg_newtuple, r.desc);
 
 	if (strcmp(relation, "contact") == 0)
@@ -319,7 +323,8 @@ crm_derive(PG_FUNCTION_ARGS)
 		derive_name_key(&r, organisation, lengthof(organisation));
 	else
 		derive_point(&r);
-	if (is_update && !r.is_same)
+	/* A merge that is undone writes back when the row was last changed. */
+	if (is_update && !r.is_same && mode != CRM_MERGE_UNDO)
 		replace(&r, "updated_at", TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
 	if (r.count == 0)
 		return PointerGetDatum(r.row);

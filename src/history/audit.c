@@ -3,12 +3,16 @@
  *		The audit trigger: who changed which field of which row, from what to
  *		what, in which transaction.
  *
- * One trigger function, attached twice: AFTER INSERT FOR EACH STATEMENT with
- * a transition table, so that a load of a million rows writes its log in one
- * set operation; and AFTER UPDATE OR DELETE FOR EACH ROW, where the two
- * versions of the row are at hand and only the columns that differ are
- * written.  An insert logs no values: the row holds them, and later entries
- * hold what they replaced, so every past state can be rebuilt.
+ * One trigger function, attached AFTER ... FOR EACH STATEMENT with transition
+ * tables, once for each kind of statement.  An insert logs no values: the row
+ * holds them, and later entries hold what they replaced, so every past state
+ * can be rebuilt; a load of a million rows writes its log in one set
+ * operation.  For an update or a delete the two transition tables are read as
+ * they are, row after row; only the columns that differ are written, and many
+ * entries in one INSERT.
+ *
+ * Tables of 0.0.1 have it AFTER UPDATE OR DELETE FOR EACH ROW until
+ * crm.upgrade() has run; such a row is logged as a statement of one row.
  */
 #include "postgres.h"
 
@@ -16,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "crm.h"
@@ -33,34 +38,6 @@ is_bookkeeping(const char *column, bool is_point)
 		strcmp(column, "name_key") == 0 ||
 		strcmp(column, "match_key") == 0 ||
 		(is_point && (strcmp(column, "email") == 0 || strcmp(column, "phone") == 0));
-}
-
-static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *string)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, string);
-	value.val.string.len = strlen(string);
-	pushJsonbValue(state, token, &value);
-}
-
-/* A jsonb of any kind as a value inside another; JsonbToJsonbValue for scalars too. */
-static void
-push_jsonb(JsonbParseState **state, Jsonb *jsonb)
-{
-	JsonbValue	value;
-
-	if (JB_ROOT_IS_SCALAR(jsonb))
-		(void) JsonbExtractScalar(&jsonb->root, &value);
-	else
-	{
-		value.type = jbvBinary;
-		value.val.binary.data = &jsonb->root;
-		value.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
-	}
-	pushJsonbValue(state, WJB_VALUE, &value);
 }
 
 /*
@@ -85,14 +62,14 @@ changes_of(HeapTuple old_row, HeapTuple new_row, TupleDesc desc, bool is_point)
 			heap_attisnull(old_row, attnum, desc))
 			continue;
 		any = any || !is_bookkeeping(column, is_point);
-		push_string(&state, WJB_KEY, column);
+		crm_push_string(&state, WJB_KEY, column);
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		push_string(&state, WJB_KEY, "old");
-		push_jsonb(&state, crm_column_to_jsonb(old_row, desc, attnum));
+		crm_push_string(&state, WJB_KEY, "old");
+		crm_push_column(&state, old_row, desc, attnum);
 		if (new_row != NULL)
 		{
-			push_string(&state, WJB_KEY, "new");
-			push_jsonb(&state, crm_column_to_jsonb(new_row, desc, attnum));
+			crm_push_string(&state, WJB_KEY, "new");
+			crm_push_column(&state, new_row, desc, attnum);
 		}
 		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	}
@@ -106,40 +83,116 @@ contact_column(Relation relation)
 	return strcmp(RelationGetRelationName(relation), "contact") == 0 ? "id" : "contact_id";
 }
 
-/* An update or a delete of one row. */
+/* Entries that wait to be written, and all that is the same for them. */
+typedef struct Batch
+{
+	TupleDesc	desc;
+	int			id_column;		/* 0 when the table has none */
+	int			contact_column;
+	bool		is_point;
+	Datum		relation;
+	Datum		operation;
+	Datum		actor;
+	Datum		role;
+	MemoryContext context;		/* of the values; reset when written */
+	int			count;
+	Datum		row_ids[CRM_BATCH_ENTRIES];
+	Datum		contact_ids[CRM_BATCH_ENTRIES];
+	bool		contact_nulls[CRM_BATCH_ENTRIES];
+	Datum		changes[CRM_BATCH_ENTRIES];
+} Batch;
+
+/* Lets the rows go that were read, also when they need no entry. */
 static void
-log_row(TriggerData *trigger, const char *actor, const char *role)
+write_batch(Batch *batch)
 {
 	static SPIPlanPtr plan = NULL;
-	static Oid	types[] = {TEXTOID, INT8OID, INT8OID, TEXTOID, JSONBOID, TEXTOID, TEXTOID};
-	Relation	relation = trigger->tg_relation;
-	TupleDesc	desc = RelationGetDescr(relation);
-	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
-	HeapTuple	new_row = is_update ? trigger->tg_newtuple : NULL;
-	bool		is_point = SPI_fnumber(desc, "match_key") > 0;
-	Jsonb	   *changes = changes_of(trigger->tg_trigtuple, new_row, desc, is_point);
+	static Oid	types[] = {INT8ARRAYOID, INT8ARRAYOID, JSONBARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	MemoryContext old_context = MemoryContextSwitchTo(batch->context);
 	Datum		values[7];
-	char		nulls[8] = "       ";
+
+	if (batch->count > 0)
+	{
+		values[0] = crm_make_array(batch->row_ids, NULL, batch->count, INT8OID);
+		values[1] = crm_make_array(batch->contact_ids, batch->contact_nulls, batch->count, INT8OID);
+		values[2] = crm_make_array(batch->changes, NULL, batch->count, JSONBOID);
+		values[3] = batch->relation;
+		values[4] = batch->operation;
+		values[5] = batch->actor;
+		values[6] = batch->role;
+		crm_execute_kept(&plan,
+						 "INSERT INTO crm.audit_log (relation, row_id, contact_id, operation, changes, actor, role) "
+						 "SELECT $4, row_id, contact_id, $5, changes, $6, $7 "
+						 "FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) "
+						 "AS entry (row_id, contact_id, changes)",
+						 7, types, values, NULL);
+		batch->count = 0;
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(batch->context);
+}
+
+/* An update or a delete of one row. */
+static void
+add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
+{
+	Jsonb	   *changes = changes_of(old_row, new_row, batch->desc, batch->is_point);
 	int64		row_id = 0;
 	int64		contact_id = 0;
+	int			n;
 
 	if (changes == NULL)
 		return;
-	if (!crm_bigint_column(trigger->tg_trigtuple, desc, "id", &row_id))
-		nulls[1] = 'n';
-	if (!crm_bigint_column(trigger->tg_trigtuple, desc, contact_column(relation), &contact_id))
-		nulls[2] = 'n';
-	values[0] = CStringGetTextDatum(RelationGetRelationName(relation));
-	values[1] = Int64GetDatum(row_id);
-	values[2] = Int64GetDatum(contact_id);
-	values[3] = CStringGetTextDatum(is_update ? "update" : "delete");
-	values[4] = JsonbPGetDatum(changes);
-	values[5] = CStringGetTextDatum(actor);
-	values[6] = CStringGetTextDatum(role);
-	crm_execute_kept(&plan,
-					 "INSERT INTO crm.audit_log (relation, row_id, contact_id, operation, changes, actor, role) "
-					 "VALUES ($1, coalesce($2, 0), $3, $4, $5, $6, $7)",
-					 7, types, values, nulls);
+	n = batch->count++;
+	(void) crm_bigint_column(old_row, batch->desc, batch->id_column, &row_id);
+	batch->row_ids[n] = Int64GetDatum(row_id);
+	batch->contact_nulls[n] = !crm_bigint_column(old_row, batch->desc, batch->contact_column, &contact_id);
+	batch->contact_ids[n] = Int64GetDatum(contact_id);
+	batch->changes[n] = JsonbPGetDatum(changes);
+}
+
+static void
+log_changed(TriggerData *trigger, const char *actor, const char *role)
+{
+	Relation	relation = trigger->tg_relation;
+	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	bool		is_more = TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event);
+	Batch	   *batch = palloc(sizeof(Batch));
+	CrmChangeReader reader;
+
+	batch->desc = RelationGetDescr(relation);
+	batch->id_column = crm_bigint_attnum(batch->desc, "id");
+	batch->contact_column = crm_bigint_attnum(batch->desc, contact_column(relation));
+	batch->is_point = SPI_fnumber(batch->desc, "match_key") > 0;
+	batch->relation = CStringGetTextDatum(RelationGetRelationName(relation));
+	batch->operation = CStringGetTextDatum(is_update ? "update" : "delete");
+	batch->actor = CStringGetTextDatum(actor);
+	batch->role = CStringGetTextDatum(role);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "crm audit", ALLOCSET_DEFAULT_SIZES);
+	batch->count = 0;
+	if (!is_more)
+	{
+		add_row(batch, trigger->tg_trigtuple, is_update ? trigger->tg_newtuple : NULL);
+		write_batch(batch);
+		return;
+	}
+	crm_open_changes(&reader, trigger);
+	while (is_more)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(batch->context);
+		HeapTuple	old_row;
+		HeapTuple	new_row;
+
+		CHECK_FOR_INTERRUPTS();
+		is_more = crm_read_change(&reader, &old_row, &new_row);
+		if (is_more)
+			add_row(batch, old_row, new_row);
+		MemoryContextSwitchTo(old_context);
+		if (!is_more || batch->count == CRM_BATCH_ENTRIES ||
+			MemoryContextMemAllocated(batch->context, true) > CRM_BATCH_BYTES)
+			write_batch(batch);
+	}
+	crm_close_changes(&reader);
 }
 
 /* All rows of an INSERT statement at once. */
@@ -152,11 +205,6 @@ log_inserted(TriggerData *trigger, const char *actor, const char *role)
 	Datum		values[3];
 	StringInfoData sql;
 
-	if (trigger->tg_newtable == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" must have a transition table", trigger->tg_trigger->tgname),
-				 errhint("Create it with REFERENCING NEW TABLE AS %s.", "new_rows")));
 	if (SPI_register_trigger_data(trigger) < 0)
 		elog(ERROR, "SPI_register_trigger_data failed");
 	initStringInfo(&sql);
@@ -179,25 +227,26 @@ Datum
 crm_audit(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.audit()");
-	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	TriggerEvent event = trigger->tg_event;
 	const char *actor;
 	const char *role;
 	CrmOwnerRights caller;
 
-	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		(is_insert != (bool) TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event)))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("crm.audit() must be an AFTER INSERT trigger FOR EACH STATEMENT or an AFTER UPDATE OR DELETE trigger FOR EACH ROW")));
+	if (!TRIGGER_FIRED_AFTER(event) || !TRIGGER_FIRED_FOR_ROW(event) || TRIGGER_FIRED_BY_INSERT(event))
+	{
+		crm_require_transition_tables(trigger, "crm.audit()");
+		if (!crm_has_changes(trigger))
+			return PointerGetDatum(NULL);
+	}
 	actor = crm_current_actor();
 	role = GetUserNameFromId(GetUserId(), false);
 	crm_become_owner(trigger->tg_relation, &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (is_insert)
+	if (TRIGGER_FIRED_BY_INSERT(event))
 		log_inserted(trigger, actor, role);
 	else
-		log_row(trigger, actor, role);
+		log_changed(trigger, actor, role);
 	SPI_finish();
 	crm_become_caller(&caller);
 	return PointerGetDatum(NULL);

@@ -1,6 +1,7 @@
 /*
  * change.c
- *		The difference between two versions of a row, as JSON values.
+ *		The difference between two versions of a row, as JSON values, and the
+ *		writing of history by triggers.
  */
 #include "postgres.h"
 
@@ -9,7 +10,9 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/float.h"
@@ -130,21 +133,60 @@ datum_to_json_value(Datum value, Oid type, JsonbValue *result)
 	result->val.string.len = strlen(string);
 }
 
-Jsonb *
-crm_column_to_jsonb(HeapTuple row, TupleDesc desc, int attnum)
+/* Points into the row, except where the value had to be converted. */
+static void
+column_to_json_value(HeapTuple row, TupleDesc desc, int attnum, JsonbValue *result)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(row, attnum, desc, &isnull);
 	Oid			type = TupleDescAttr(desc, attnum - 1)->atttypid;
-	JsonbValue	result;
 
 	if (isnull)
-		result.type = jbvNull;
+		result->type = jbvNull;
 	else if (type == JSONBOID)
-		return DatumGetJsonbPCopy(value);
+	{
+		Jsonb	   *jsonb = DatumGetJsonbP(value);
+
+		if (JB_ROOT_IS_SCALAR(jsonb))
+			(void) JsonbExtractScalar(&jsonb->root, result);
+		else
+		{
+			result->type = jbvBinary;
+			result->val.binary.data = &jsonb->root;
+			result->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+		}
+	}
 	else
-		datum_to_json_value(value, type, &result);
-	return JsonbValueToJsonb(&result);
+		datum_to_json_value(value, type, result);
+}
+
+Jsonb *
+crm_column_to_jsonb(HeapTuple row, TupleDesc desc, int attnum)
+{
+	JsonbValue	value;
+
+	column_to_json_value(row, desc, attnum, &value);
+	return JsonbValueToJsonb(&value);
+}
+
+void
+crm_push_string(JsonbParseState **state, JsonbIteratorToken token, const char *string)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, string);
+	value.val.string.len = strlen(string);
+	pushJsonbValue(state, token, &value);
+}
+
+void
+crm_push_column(JsonbParseState **state, HeapTuple row, TupleDesc desc, int attnum)
+{
+	JsonbValue	value;
+
+	column_to_json_value(row, desc, attnum, &value);
+	pushJsonbValue(state, WJB_VALUE, &value);
 }
 
 bool
@@ -161,16 +203,20 @@ crm_column_differs(HeapTuple a, HeapTuple b, TupleDesc desc, int attnum)
 	return !datum_image_eq(a_value, b_value, attribute->attbyval, attribute->attlen);
 }
 
-bool
-crm_bigint_column(HeapTuple row, TupleDesc desc, const char *name, int64 *value)
+int
+crm_bigint_attnum(TupleDesc desc, const char *name)
 {
 	int			attnum = SPI_fnumber(desc, name);
-	bool		isnull;
-	Datum		datum;
 
-	if (attnum <= 0 || TupleDescAttr(desc, attnum - 1)->atttypid != INT8OID)
-		return false;
-	datum = heap_getattr(row, attnum, desc, &isnull);
+	return attnum > 0 && TupleDescAttr(desc, attnum - 1)->atttypid == INT8OID ? attnum : 0;
+}
+
+bool
+crm_bigint_column(HeapTuple row, TupleDesc desc, int attnum, int64 *value)
+{
+	bool		isnull = true;
+	Datum		datum = attnum > 0 ? heap_getattr(row, attnum, desc, &isnull) : (Datum) 0;
+
 	if (isnull)
 		return false;
 	*value = DatumGetInt64(datum);
@@ -228,4 +274,104 @@ crm_require_trigger(FunctionCallInfo fcinfo, const char *function)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("%s can only be called as a trigger", function)));
 	return (TriggerData *) fcinfo->context;
+}
+
+void
+crm_require_transition_tables(TriggerData *trigger, const char *function)
+{
+	TriggerEvent event = trigger->tg_event;
+
+	if (!TRIGGER_FIRED_AFTER(event) || !TRIGGER_FIRED_FOR_STATEMENT(event) || TRIGGER_FIRED_BY_TRUNCATE(event) ||
+		(trigger->tg_oldtable == NULL) != (bool) TRIGGER_FIRED_BY_INSERT(event) ||
+		(trigger->tg_newtable == NULL) != (bool) TRIGGER_FIRED_BY_DELETE(event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("%s must be an AFTER INSERT, UPDATE or DELETE trigger FOR EACH STATEMENT with its transition tables",
+						function)));
+}
+
+bool
+crm_has_changes(TriggerData *trigger)
+{
+	Tuplestorestate *store = trigger->tg_oldtable ? trigger->tg_oldtable : trigger->tg_newtable;
+
+	return tuplestore_tuple_count(store) > 0;
+}
+
+static void
+open_rows(CrmRowReader *reader, Tuplestorestate *store, TupleDesc desc)
+{
+	reader->store = store;
+	if (store == NULL)
+		return;
+	reader->pointer = tuplestore_alloc_read_pointer(store, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(store, reader->pointer);
+	tuplestore_rescan(store);
+	reader->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+}
+
+/*
+ * A table that has gone to disk hands out tuples which the slot must free:
+ * that is done here, before somebody resets the context they are in.
+ */
+static HeapTuple
+read_row(CrmRowReader *reader)
+{
+	HeapTuple	row;
+
+	if (reader->store == NULL)
+		return NULL;
+	tuplestore_select_read_pointer(reader->store, reader->pointer);
+	if (!tuplestore_gettupleslot(reader->store, true, false, reader->slot))
+		return NULL;
+	row = ExecCopySlotHeapTuple(reader->slot);
+	ExecClearTuple(reader->slot);
+	return row;
+}
+
+static void
+close_rows(CrmRowReader *reader)
+{
+	if (reader->store != NULL)
+		ExecDropSingleTupleTableSlot(reader->slot);
+}
+
+void
+crm_open_changes(CrmChangeReader *reader, TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+
+	open_rows(&reader->old_rows, trigger->tg_oldtable, desc);
+	open_rows(&reader->new_rows, trigger->tg_newtable, desc);
+}
+
+/*
+ * The server appends the old and the new version of each row to the two
+ * tables in one go: what stands at the same place belongs together.
+ */
+bool
+crm_read_change(CrmChangeReader *reader, HeapTuple *old_row, HeapTuple *new_row)
+{
+	*old_row = read_row(&reader->old_rows);
+	*new_row = read_row(&reader->new_rows);
+	return *old_row != NULL || *new_row != NULL;
+}
+
+void
+crm_close_changes(CrmChangeReader *reader)
+{
+	close_rows(&reader->old_rows);
+	close_rows(&reader->new_rows);
+}
+
+Datum
+crm_make_array(Datum *values, bool *nulls, int count, Oid type)
+{
+	int			lower = 1;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, length, by_value, align));
 }

@@ -17,24 +17,17 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/tuptable.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "crm.h"
 #include "history/change.h"
 #include "sales/stage_guard.h"
-
-/* Entries that one INSERT writes. */
-#define BATCH_ENTRIES 1000
 
 /* Kept by the guard; the time of the last entry. */
 static bool
@@ -53,26 +46,12 @@ row_values(HeapTuple row, TupleDesc desc)
 	for (int attnum = 1; attnum <= desc->natts; attnum++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
-		JsonbValue	value;
-		Jsonb	   *jsonb;
 
 		if (attribute->attisdropped || heap_attisnull(row, attnum, desc) ||
 			is_bookkeeping(NameStr(attribute->attname)))
 			continue;
-		value.type = jbvString;
-		value.val.string.val = NameStr(attribute->attname);
-		value.val.string.len = strlen(value.val.string.val);
-		pushJsonbValue(&state, WJB_KEY, &value);
-		jsonb = crm_column_to_jsonb(row, desc, attnum);
-		if (JB_ROOT_IS_SCALAR(jsonb))
-			(void) JsonbExtractScalar(&jsonb->root, &value);
-		else
-		{
-			value.type = jbvBinary;
-			value.val.binary.data = &jsonb->root;
-			value.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
-		}
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		crm_push_string(&state, WJB_KEY, NameStr(attribute->attname));
+		crm_push_column(&state, row, desc, attnum);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -111,55 +90,44 @@ typedef struct Batch
 	TimestampTz now;
 	MemoryContext context;		/* of the values; reset when written */
 	int			count;
-	Datum		deals[BATCH_ENTRIES];
-	Datum		fields[BATCH_ENTRIES];
-	Datum		old_values[BATCH_ENTRIES];
-	bool		old_nulls[BATCH_ENTRIES];
-	Datum		new_values[BATCH_ENTRIES];
-	bool		new_nulls[BATCH_ENTRIES];
-	Datum		effective[BATCH_ENTRIES];
+	Datum		deals[CRM_BATCH_ENTRIES];
+	Datum		fields[CRM_BATCH_ENTRIES];
+	Datum		old_values[CRM_BATCH_ENTRIES];
+	bool		old_nulls[CRM_BATCH_ENTRIES];
+	Datum		new_values[CRM_BATCH_ENTRIES];
+	bool		new_nulls[CRM_BATCH_ENTRIES];
+	Datum		effective[CRM_BATCH_ENTRIES];
 } Batch;
 
-static Datum
-make_array(Datum *values, bool *nulls, int count, Oid type)
-{
-	int			lower = 1;
-	int16		length;
-	bool		by_value;
-	char		align;
-
-	get_typlenbyvalalign(type, &length, &by_value, &align);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, length, by_value, align));
-}
-
+/* Lets the rows go that were read, also when they need no entry. */
 static void
 write_batch(Batch *batch)
 {
 	static SPIPlanPtr plan = NULL;
 	static Oid	types[] = {INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID, TEXTOID, TEXTOID};
-	MemoryContext old_context;
+	MemoryContext old_context = MemoryContextSwitchTo(batch->context);
 	Datum		values[7];
 
-	if (batch->count == 0)
-		return;
-	old_context = MemoryContextSwitchTo(batch->context);
-	values[0] = make_array(batch->deals, NULL, batch->count, INT8OID);
-	values[1] = make_array(batch->fields, NULL, batch->count, TEXTOID);
-	values[2] = make_array(batch->old_values, batch->old_nulls, batch->count, JSONBOID);
-	values[3] = make_array(batch->new_values, batch->new_nulls, batch->count, JSONBOID);
-	values[4] = make_array(batch->effective, NULL, batch->count, TIMESTAMPTZOID);
-	values[5] = batch->actor;
-	values[6] = batch->role;
-	crm_execute_kept(&plan,
-					 "INSERT INTO crm.deal_history (deal_id, field, old_value, new_value, effective_at, actor, role) "
-					 "SELECT deal_id, field, old_value, new_value, effective_at, $6, $7 "
-					 "FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-					 "pg_catalog.unnest($4), pg_catalog.unnest($5)) "
-					 "AS entry (deal_id, field, old_value, new_value, effective_at)",
-					 7, types, values, NULL);
+	if (batch->count > 0)
+	{
+		values[0] = crm_make_array(batch->deals, NULL, batch->count, INT8OID);
+		values[1] = crm_make_array(batch->fields, NULL, batch->count, TEXTOID);
+		values[2] = crm_make_array(batch->old_values, batch->old_nulls, batch->count, JSONBOID);
+		values[3] = crm_make_array(batch->new_values, batch->new_nulls, batch->count, JSONBOID);
+		values[4] = crm_make_array(batch->effective, NULL, batch->count, TIMESTAMPTZOID);
+		values[5] = batch->actor;
+		values[6] = batch->role;
+		crm_execute_kept(&plan,
+						 "INSERT INTO crm.deal_history (deal_id, field, old_value, new_value, effective_at, actor, role) "
+						 "SELECT deal_id, field, old_value, new_value, effective_at, $6, $7 "
+						 "FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+						 "pg_catalog.unnest($4), pg_catalog.unnest($5)) "
+						 "AS entry (deal_id, field, old_value, new_value, effective_at)",
+						 7, types, values, NULL);
+		batch->count = 0;
+	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(batch->context);
-	batch->count = 0;
 }
 
 static void
@@ -185,10 +153,10 @@ column_or_null(HeapTuple row, TupleDesc desc, int attnum)
 static int64
 bigint_column(Batch *batch, HeapTuple row, int attnum)
 {
-	bool		isnull;
-	Datum		value = heap_getattr(row, attnum, batch->desc, &isnull);
+	int64		value = 0;
 
-	return isnull ? 0 : DatumGetInt64(value);
+	(void) crm_bigint_column(row, batch->desc, attnum, &value);
+	return value;
 }
 
 static TimestampTz
@@ -232,75 +200,29 @@ add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
 		}
 }
 
-/* A reader of its own in a transition table, which other triggers read too. */
-typedef struct Reader
-{
-	Tuplestorestate *store;
-	int			pointer;
-	TupleTableSlot *slot;
-} Reader;
-
-static void
-open_reader(Reader *reader, Tuplestorestate *store, TupleDesc desc)
-{
-	reader->store = store;
-	if (store == NULL)
-		return;
-	reader->pointer = tuplestore_alloc_read_pointer(store, EXEC_FLAG_REWIND);
-	tuplestore_select_read_pointer(store, reader->pointer);
-	tuplestore_rescan(store);
-	reader->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-}
-
-/* The next row, or NULL at the end or when there is no such table. */
-static HeapTuple
-read_row(Reader *reader)
-{
-	if (reader->store == NULL)
-		return NULL;
-	tuplestore_select_read_pointer(reader->store, reader->pointer);
-	if (!tuplestore_gettupleslot(reader->store, true, false, reader->slot))
-		return NULL;
-	return ExecCopySlotHeapTuple(reader->slot);
-}
-
-static void
-close_reader(Reader *reader)
-{
-	if (reader->store != NULL)
-		ExecDropSingleTupleTableSlot(reader->slot);
-}
-
-/*
- * The server appends the old and the new version of each row to the two
- * tables in one go: what stands at the same place belongs together.
- */
 static void
 log_rows(Batch *batch, TriggerData *trigger)
 {
-	Reader		old_rows;
-	Reader		new_rows;
+	CrmChangeReader reader;
+	bool		is_more = true;
 
-	open_reader(&old_rows, trigger->tg_oldtable, batch->desc);
-	open_reader(&new_rows, trigger->tg_newtable, batch->desc);
-	for (;;)
+	crm_open_changes(&reader, trigger);
+	while (is_more)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(batch->context);
-		HeapTuple	old_row = read_row(&old_rows);
-		HeapTuple	new_row = read_row(&new_rows);
+		HeapTuple	old_row;
+		HeapTuple	new_row;
 
 		CHECK_FOR_INTERRUPTS();
-		if (old_row != NULL || new_row != NULL)
+		is_more = crm_read_change(&reader, &old_row, &new_row);
+		if (is_more)
 			add_row(batch, old_row, new_row);
 		MemoryContextSwitchTo(old_context);
-		if (batch->count + batch->desc->natts > BATCH_ENTRIES)
+		if (!is_more || batch->count + batch->desc->natts > CRM_BATCH_ENTRIES ||
+			MemoryContextMemAllocated(batch->context, true) > CRM_BATCH_BYTES)
 			write_batch(batch);
-		if (old_row == NULL && new_row == NULL)
-			break;
 	}
-	write_batch(batch);
-	close_reader(&old_rows);
-	close_reader(&new_rows);
+	crm_close_changes(&reader);
 }
 
 static int
@@ -322,21 +244,17 @@ Datum
 crm_deal_history(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.deal_history()");
-	TriggerEvent event = trigger->tg_event;
 	CrmOwnerRights caller;
 	Batch	   *batch;
 
-	if (!TRIGGER_FIRED_AFTER(event) || !TRIGGER_FIRED_FOR_STATEMENT(event) || TRIGGER_FIRED_BY_TRUNCATE(event) ||
-		(trigger->tg_oldtable == NULL) != (bool) TRIGGER_FIRED_BY_INSERT(event) ||
-		(trigger->tg_newtable == NULL) != (bool) TRIGGER_FIRED_BY_DELETE(event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("crm.deal_history() must be an AFTER INSERT, UPDATE or DELETE trigger FOR EACH STATEMENT with its transition tables")));
-	if (RelationGetDescr(trigger->tg_relation)->natts > BATCH_ENTRIES)
+	crm_require_transition_tables(trigger, "crm.deal_history()");
+	if (!crm_has_changes(trigger))
+		return PointerGetDatum(NULL);
+	if (RelationGetDescr(trigger->tg_relation)->natts > CRM_BATCH_ENTRIES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("table \"%s\" has more than %d columns",
-						RelationGetRelationName(trigger->tg_relation), BATCH_ENTRIES)));
+						RelationGetRelationName(trigger->tg_relation), CRM_BATCH_ENTRIES)));
 	batch = palloc0(sizeof(Batch));
 	batch->relation = trigger->tg_relation;
 	batch->desc = RelationGetDescr(trigger->tg_relation);

@@ -339,6 +339,9 @@ set_updated(Guarded *row, HeapTuple old_tuple, HeapTuple new_tuple)
 {
 	bool		differs = row->any_changed;
 
+	/* A merge that is undone writes back when the row was last changed. */
+	if (crm_merge_mode() == CRM_MERGE_UNDO)
+		return;
 	for (int attnum = 1; !differs && attnum <= row->desc->natts; attnum++)
 		differs = attnum != row->attnum[COL_UPDATED] &&
 			!TupleDescAttr(row->desc, attnum - 1)->attisdropped &&

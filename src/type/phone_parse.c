@@ -692,6 +692,32 @@ count_digits(const char *s, size_t from, size_t to)
 	return count;
 }
 
+/*
+ * Whether the text is one number, cut by line breaks: "8 916 123\n45 67".
+ * Position is that of the first break.
+ */
+static bool
+joins_lines(const char *s, size_t length, const char *region, CrmPhone *joined, size_t *position)
+{
+	char		text[MAX_INPUT];
+	bool		broken = false;
+	CrmCheck	verdict;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		bool		line_break = s[i] == '\n' || s[i] == '\r';
+
+		text[i] = line_break ? ' ' : s[i];
+		if (line_break && !broken && count_digits(s, 0, i) > 0)
+		{
+			broken = true;
+			*position = i;
+		}
+	}
+	return broken && crm_phone_parse(text, length, region, joined, &verdict) &&
+		verdict.status != CRM_CHECK_ODD;
+}
+
 /* The text has more in it than one number: says what. */
 static void
 explain_rest(const char *s, size_t length, const char *region, const PhoneRegion *home,
@@ -724,6 +750,13 @@ explain_rest(const char *s, size_t length, const char *region, const PhoneRegion
 		crm_check_set(check, CRM_CHECK_BAD, "PHONE_NO_DIGITS", (int) trouble,
 					  "There is no number in the text.");
 		crm_check_hint(check, "Leave the field empty (NULL) when there is no number.");
+	}
+	else if (found == 0 && joins_lines(s, length, region, &first, &start))
+	{
+		crm_check_set(check, CRM_CHECK_BAD, "PHONE_LINE_BREAK", (int) start,
+					  "A line break is in the middle of the number.");
+		crm_check_hint(check, "Write the number on one line.");
+		suggest(check, &first);
 	}
 	else if (c.kind == PHONE_DIGIT ||
 			 (found == 1 && count_digits(s, 0, start) + count_digits(s, position_after, length) >= 4))

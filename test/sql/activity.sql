@@ -104,6 +104,11 @@ INSERT INTO crm.company_contact (contact_id, company_id) VALUES (900002, 900001)
 SELECT crm.log_call(deal_id => 900002, as_of => '2026-03-22 00:00+00') > 0 AS logged;
 SELECT contact_id, company_id, deal_id FROM crm.activity WHERE deal_id = 900002;
 SELECT crm.log_call(deal_id => 999999999);
+SELECT crm.log_call(999999999);
+SELECT crm.log_call(900001, agent_id => 999999999);
+SELECT crm.remind(900003, '2026-01-01', 'x', contact_id => 999999999);
+SELECT crm.create_task('{"title": "x", "contact_id": 999999999}');
+SELECT crm.create_deal('{"name": "x", "company_id": 999999999}');
 \set VERBOSITY terse
 SELECT crm.log_call(900001, direction => 'sideways');
 INSERT INTO crm.activity (contact_id, kind) VALUES (900001, 'telepathy');
@@ -131,6 +136,7 @@ SELECT crm.click_to_call(900001, 900001);
 INSERT INTO crm.contact_point (contact_id, id, kind, raw, validity) VALUES (900001, 900001, 'phone', '+7 495 000-00-00', 'invalid'), (900001, 900002, 'phone', '+7 495 123-45-67', 'valid');
 SELECT crm.click_to_call(900001, 900001, deal_id => 900001, key => 'k1') = crm.click_to_call(900001, 900001, deal_id => 900001, key => 'k1') AS once;
 SELECT crm.click_to_call(999999999, 900001);
+SELECT crm.click_to_call(900001, 999999999, '+79160000000');
 SELECT count(crm.enqueue('regress', jsonb_build_object('n', n), available_at => '2026-01-01 00:00+00')) FROM generate_series(1, 5) n;
 SELECT topic, key, payload FROM crm.outbox WHERE topic = 'telephony.call' AND key = 'k1';
 SELECT payload, attempts FROM crm.claim_outbox('regress', 2, 'w1', as_of => '2026-01-01 00:00+00');

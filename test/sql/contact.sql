@@ -25,6 +25,23 @@ SELECT crm.create_contact('{"name": "Anna", "birth_date": "31.02.1988"}');
 SELECT crm.create_contact('{"name": "Anna", "time_zone": "Europe/Moskow"}');
 SELECT crm.create_contact('{"city": "Moscow"}');
 SELECT crm.update_contact(0, '{"city": "Moscow"}');
+-- The owner by name, or by the role with which the agent works.
+INSERT INTO crm.agent (name, role_name) VALUES ('Olga Petrova', 'regress_olga'), ('Ivan Sidorov', 'regress_ivan'), ('Ivan Sidorov', 'regress_ivan2');
+INSERT INTO crm.agent (name, active) VALUES ('Gone', false);
+SELECT crm.create_contact('{"name": "Petrov Petr", "owner": "olga petrova"}') AS owned \gset
+SELECT a.name, a.role_name FROM crm.contact c JOIN crm.agent a ON a.id = c.owner_id WHERE c.id = :owned;
+SELECT crm.update_contact(:owned, '{"owner": "regress_ivan2"}') = :owned AS updated;
+SELECT a.name, a.role_name FROM crm.contact c JOIN crm.agent a ON a.id = c.owner_id WHERE c.id = :owned;
+SELECT crm.update_contact(:owned, '{"city": "Tver"}') = :owned AS updated;
+SELECT owner_id IS NOT NULL AS still_owned FROM crm.contact WHERE id = :owned;
+SELECT crm.update_contact(:owned, '{"owner": "Nobody"}');
+SELECT crm.update_contact(:owned, '{"owner": "Gone"}');
+\set VERBOSITY sqlstate
+SELECT crm.update_contact(:owned, '{"owner": "Ivan Sidorov"}');
+\set VERBOSITY default
+SELECT crm.update_contact(:owned, '{"owner": "Olga Petrova", "owner_id": 1}');
+SELECT crm.update_contact(:owned, '{"owner": null}') = :owned AS updated;
+SELECT owner_id FROM crm.contact WHERE id = :owned;
 -- A thousand custom fields on one contact; a value of the wrong type names its field.  R-002
 SELECT count(crm.define_field('contact', 'field_' || n, 'number')) FROM generate_series(1, 1000) n;
 SELECT crm.update_contact(:anna, jsonb_build_object('attrs', (SELECT jsonb_object_agg('field_' || n, n) FROM generate_series(1, 1000) n))) = :anna AS updated;
@@ -60,6 +77,20 @@ SELECT q, pg_temp.found(q) FROM unnest(ARRAY['8 (912) 345-67-89', '+7 912 345 67
 SET LOCAL crm.default_region = 'RU';
 SELECT q, pg_temp.found(q) FROM unnest(ARRAY['8 (912) 345-67-89', '+7 912 345 67 89', '9123456789', '8 912 345-67-89 доб. 5']) q;
 SELECT contact_id = :anna AS anna, name, company, matched_by, matched_value FROM crm.lookup_caller('8 (912) 345-67-89');
+-- A given name alone: whole words before beginnings, family names before given
+-- names, the newest of these first; archived and deleted ones do not count.
+SELECT crm.create_contact('{"given_name": "Anna Maria", "family_name": "Zelenko"}') AS maria \gset
+SELECT crm.create_contact('{"given_name": "Olga", "family_name": "Annaeva"}') AS annaeva \gset
+SELECT crm.create_contact('{"given_name": "Wanda", "family_name": "Anna"}') AS wanda \gset
+SELECT crm.create_contact('{"given_name": "Аннабель", "family_name": "Ли"}') AS annabel \gset
+SELECT crm.create_contact('{"given_name": "Anna", "family_name": "Deleted"}') AS gone \gset
+SELECT crm.delete_contact(:gone);
+UPDATE crm.contact SET archived_at = now() WHERE id = :schmidt;
+SELECT name, matched_by FROM crm.lookup_contact('anna');
+SELECT name FROM crm.lookup_contact('Анна', 2);
+SELECT name FROM crm.lookup_contact('Анна', include_archived => true) WHERE name LIKE 'Anna Schmidt';
+UPDATE crm.contact SET archived_at = NULL WHERE id = :schmidt;
+SELECT pg_temp.found('Wanda');
 -- Deleted contacts are not found, their numbers are free; restored they are.
 SELECT crm.delete_contact(:anna);
 SELECT pg_temp.found('9123456789'), pg_temp.found('Ivanova'), pg_temp.found('id77');
@@ -127,8 +158,18 @@ CREATE TEMPORARY TABLE scans AS SELECT relname, seq_scan FROM pg_stat_xact_user_
 SELECT count(crm.contact_card(id)) FROM many;
 SELECT count(*) FROM many, crm.lookup_contact('+7912' || 1000000 + many.id % 1000);
 SELECT count(*) > 0 AS found FROM crm.lookup_contact('Name17 Family17');
+SELECT count(*) FROM crm.lookup_contact('Name17');
+SELECT count(*) FROM crm.lookup_contact('Name');
 SELECT t.relname AS read_from_end_to_end FROM pg_stat_xact_user_tables t JOIN scans s USING (relname)
 WHERE t.schemaname = 'crm' AND t.relname IN ('contact', 'contact_point', 'contact_key', 'audit_log') AND t.seq_scan > s.seq_scan;
+-- Given names are read in the order of their index, no more of them than asked for: as the planner does for a large table.
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_seqscan = off;
+EXPLAIN (COSTS OFF)
+SELECT c.id FROM crm.contact c
+WHERE crm.name_key(c.given_name) COLLATE "C" >= 'nami' AND crm.name_key(c.given_name) COLLATE "C" < 'namj' AND c.given_name IS NOT NULL
+  AND c.deleted_at IS NULL AND c.merged_into IS NULL AND c.archived_at IS NULL
+ORDER BY crm.name_key(c.given_name) COLLATE "C", c.id DESC LIMIT 20;
 ROLLBACK;
 
 -- A competitor is a company as others are.  R-005

@@ -145,3 +145,14 @@ SELECT crm.import_apply(:x, options => '{"speed": "fast"}');
 -- Every batch adds up.
 SELECT count(*) FROM crm.import_batch WHERE status = 'applied' AND rows <> created + updated + unchanged + rejected;
 ROLLBACK;
+
+-- Headers of addresses.  A contact's is one text beside city and country; a company has a column for the code.
+SELECT entity, crm.guess_mapping(ARRAY['Адрес электронной почты', 'Почтовый адрес', 'Street', 'ZIP', 'State', 'Город', 'Country'], entity) FROM unnest(ARRAY['contact', 'company']) entity;
+SELECT h, crm.guess_mapping(ARRAY[h], 'company') ->> h AS target FROM unnest(ARRAY['zip', 'ZIP code', 'Postcode', 'postal_code', 'Почтовый индекс', 'индекс', 'PLZ', 'Юридический адрес', 'Mailing address']) h;
+-- What has no column becomes a field of one's own.
+BEGIN;
+SELECT crm.define_field('contact', 'postal_code', 'text'), crm.define_field('contact', 'region', 'text');
+SELECT crm.import_csv('addresses.csv', E'Name,Street,Postcode,State\nAnna Ivanova,1 High Street,SW1A 1AA,London\n') AS batch \gset
+SELECT * FROM crm.import_apply(:batch, mapping => '{"Postcode": "attrs.postal_code", "State": "attrs.region"}');
+SELECT c.attrs, p.raw FROM crm.contact c JOIN crm.contact_point p ON p.contact_id = c.id JOIN crm.import_result r ON r.entity_id = c.id WHERE r.batch_id = :batch;
+ROLLBACK;

@@ -18,6 +18,8 @@ SELECT crm.create_pipeline('{"name": "Tender", "currency": "RUB", "entry": "firs
     [{"name": "Заявка", "rotting_after": "10 days"}, "Торги", {"name": "Договор", "kind": "won"}, {"name": "Отказ", "kind": "lost"}]}') > 0 AS made;
 SELECT name, position, kind, probability, extract(day FROM rotting_after) AS rotting_days FROM crm.stage WHERE pipeline_id = crm.pipeline_id('Tender') ORDER BY position;
 SELECT crm.create_pipeline('Service', '{New,Working}', flow => 'free', entry => 'open') > 0 AS made;
+SELECT crm.create_pipeline('Service', '{New}');
+SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "is_default": true}');
 SELECT crm.create_pipeline('{"name": "x", "stages": []}');
 SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "flow": "round"}');
 SELECT crm.create_pipeline('{"name": "x", "stages": ["a"], "colour": 1}');
@@ -202,6 +204,17 @@ SELECT crm.deal_as_of(900003, '2000-01-01'), crm.deal_as_of(900003, now());
 SET session_replication_role = replica;
 DELETE FROM crm.deal_history WHERE deal_id = 900003;
 RESET session_replication_role;
+
+-- More deals than memory holds: their history is read from disk.
+BEGIN;
+SET LOCAL work_mem = '64kB';
+INSERT INTO crm.deal (id, name, pipeline_id, stage_id, amount, currency) SELECT 900100 + i, 'Deal ' || i, 1, 1, i, 'USD' FROM generate_series(1, 1500) i;
+UPDATE crm.deal SET amount = amount + 1, name = name || '!' WHERE id > 900100;
+UPDATE crm.deal SET amount = amount WHERE id > 900100;
+DELETE FROM crm.deal WHERE id > 900100;
+SELECT field, count(*), count(*) FILTER (WHERE field <> 'amount' OR (old_value = to_jsonb(deal_id - 900100) AND new_value = to_jsonb(deal_id - 900099))) AS right
+FROM crm.deal_history WHERE deal_id > 900100 GROUP BY 1 ORDER BY 1;
+ROLLBACK;
 
 -- Import: sets, twice the same is nothing new, bad rows are kept aside.  R-047
 BEGIN;

@@ -40,9 +40,9 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact_point WHERE (k
 is($node->safe_psql('postgres', "SELECT count(*) FROM crm.lookup_contact('+7 912 345 00 01')"), '1', 'look-ups work');
 
 # A trigger, an index and a view that somebody removed come back as well.
-$node->safe_psql('postgres', 'DROP TRIGGER audit_change ON crm.contact; DROP INDEX crm.contact_name_key; ALTER TABLE crm.contact DISABLE TRIGGER key_update');
+$node->safe_psql('postgres', 'DROP TRIGGER audit_update ON crm.contact; DROP INDEX crm.contact_name_key; ALTER TABLE crm.contact DISABLE TRIGGER key_update');
 is($node->safe_psql('postgres', "SELECT string_agg(item || ': ' || detail, '; ' ORDER BY item) FROM crm.status() WHERE state = 'error'"),
-	'index contact_name_key: missing on crm.contact; trigger audit_change: missing on crm.contact; trigger key_update: disabled on crm.contact', 'status names them');
+	'index contact_name_key: missing on crm.contact; trigger audit_update: missing on crm.contact; trigger key_update: disabled on crm.contact', 'status names them');
 like($node->safe_psql('postgres', 'SELECT crm.install()'), qr/repaired: 2 objects/, 'install() repairs two');
 
 # Uninstalling.

@@ -31,6 +31,12 @@ crm_sample_data($node, 'crm', 'owner');
 is(as('owner', "SELECT string_agg(item || detail, ' ') FROM crm.status() WHERE state NOT IN ('ok', 'info')"), '', 'status is clean');
 is(as('owner', "ALTER TABLE crm.contact ADD COLUMN note text; CREATE INDEX contact_note ON crm.contact (note)"), '', 'the owner alters the tables');
 
+# Roles need one who may create them.
+like(as('owner', 'SELECT crm.install(roles => true)'), qr/role "owner" may not create roles.*HINT:.*CREATE ROLE crm_admin; CREATE ROLE crm_manager/s, 'who may not create roles is told so');
+$node->safe_psql('postgres', "CREATE ROLE crm_$_") for qw(admin manager agent marketer analyst gateway portal);
+like(as('owner', 'SELECT crm.install(roles => true)'), qr/complete/, 'once they are there he grants them their rights');
+is($node->safe_psql('crm', "SELECT has_table_privilege('crm_agent', 'crm.contact', 'INSERT') AND has_schema_privilege('crm_agent', 'crm', 'USAGE')"), 't', 'which they have');
+
 # Others have what they are granted and no more.
 like(as('app', "SELECT crm.create_contact('{\"name\": \"Anna\"}')"), qr/permission denied/, 'a stranger cannot write');
 like(as('mallory', 'SELECT crm.install()'), qr/may not create objects in schema "crm"/, 'nor install');

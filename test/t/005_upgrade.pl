@@ -12,10 +12,23 @@ my $current = slurp_file("$ENV{CRM_TREE}/crm.control") =~ /default_version = '([
 my @released = grep { $_ ne $current } map { /crm--([0-9.]+)\.sql$/ ? $1 : () } glob("$ENV{CRM_TREE}/sql/released/crm--*.sql");
 ok(@released > 0, 'there are frozen releases: ' . join(', ', @released));
 
+# Once frozen, the script of a version never changes.
+SKIP:
+{
+	my $frozen = "$ENV{CRM_TREE}/sql/released/crm--$current.sql";
+	skip "$current is not frozen yet", 1 if !-e $frozen;
+	ok(slurp_file($frozen) eq slurp_file("$ENV{CRM_TREE}/sql/crm--$current.sql"), "the script of $current is as it was frozen");
+}
+
 my $node = crm_node('upgrade');
 $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 $node->safe_psql('fresh', 'CREATE EXTENSION crm; SELECT crm.install()');
 my $catalog = crm_catalog($node, 'fresh');
+
+# The entries that an update of two contact points writes, undone.
+my $log_two = "BEGIN; UPDATE crm.contact_point SET label = 'logged' WHERE id IN (1, 2);
+	SELECT row_id, changes -> 'label' FROM crm.audit_log WHERE changes -> 'label' ->> 'new' = 'logged' ORDER BY id; ROLLBACK";
+my $two_entries = qq(1|{"new": "logged", "old": null}\n2|{"new": "logged", "old": null});
 
 # The structure without the rows, and without what the user adds below.
 sub structure
@@ -51,8 +64,12 @@ SQL
 	($status, $out, $err) = $node->psql($db, 'SELECT crm.install()');
 	like($err, qr/HINT:\s+Run SELECT crm\.upgrade/, 'so does install()');
 	is($node->safe_psql($db, "SELECT state FROM crm.status() WHERE item = 'tables'"), 'error', 'so does status()');
+	is($node->safe_psql($db, $log_two), $two_entries, 'the triggers of older tables write history');
 	like($node->safe_psql($db, 'SELECT crm.upgrade()'), qr/upgraded from \Q$version\E to \Q$current\E/, 'upgrade()');
 	like($node->safe_psql($db, 'SELECT crm.upgrade()'), qr/up to date/, 'upgrade() again does nothing');
+
+	is($node->safe_psql($db, $log_two), $two_entries, 'and those of the new ones, once');
+	is($node->safe_psql($db, "SELECT string_agg(name, ' ') FROM crm.schema_object o WHERE NOT crm.object_exists(kind, relation, name)"), '', 'no record of what is gone');
 
 	crm_same(crm_catalog($node, $db), $catalog, "$version: code as of a fresh install");
 	crm_same(structure($db), structure('fresh'), "$version: tables as of a fresh install");

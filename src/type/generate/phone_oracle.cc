@@ -266,7 +266,8 @@ excuse(const string &text, const Region *home, const Answer &theirs, const CrmCh
 	if (!junk)
 		return "";
 	/* The library drops words, reads letters as keys, cuts at a second number. */
-	if (code == "PHONE_LETTER" || code == "PHONE_WORDS" || code == "PHONE_SEVERAL" || code == "PHONE_CHARACTER")
+	if (code == "PHONE_LETTER" || code == "PHONE_WORDS" || code == "PHONE_SEVERAL" || code == "PHONE_CHARACTER" ||
+		code == "PHONE_LINE_BREAK")
 		return "guess: " + code;
 	return "";
 }

@@ -19,8 +19,12 @@ CREATE TABLE truth AS SELECT id, cluster FROM person;
 ALTER TABLE person DROP COLUMN cluster;
 
 SELECT clock_timestamp() AS began \gset
-SELECT FROM crm.create_match_model('person', 'person'::regclass, 'id');
-SELECT FROM crm.train_match_model('person', seed => 1);
+DO $$
+BEGIN
+    PERFORM crm.create_match_model('person', 'person'::regclass, 'id');
+    PERFORM crm.train_match_model('person', seed => 1);
+END
+$$;
 INSERT INTO spent (phase, s) VALUES ('train', extract(epoch FROM clock_timestamp() - :'began'));
 
 SELECT clock_timestamp() AS began \gset
