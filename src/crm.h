@@ -58,6 +58,7 @@ extern char *crm_actor;
 extern int	crm_match_memory;
 extern int	crm_match_workers;
 
+/*
  * crm.merge_mode: what the functions that merge and unmerge set while they
  * write rows that are known already.  crm_merge_mode() tells it, to those only
  * who may write the merge journal.
