@@ -257,3 +257,154 @@ RETURNS SETOF record
 LANGUAGE c ROWS 100000
 AS 'MODULE_PATHNAME', 'crm_match_sql_clusters';
 COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. Errors as of crm.match_pairs().';
+
+CREATE FUNCTION crm.match_decisions(model text, OUT left_id text, OUT right_id text, OUT is_match boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.left_id, l.right_id, l.is_match FROM crm.match_label l WHERE l.model = $1
+    UNION
+    SELECT p.left_id, p.right_id, p.status <> 'rejected' FROM crm.match_pair p WHERE p.model = $1 AND p.status IN ('confirmed', 'rejected')
+    UNION
+    SELECT d.contact_id::text, d.duplicate_id::text, d.status <> 'rejected' FROM crm.duplicate_pair d, crm.match_model m
+    WHERE m.name = $1 AND m.entity = 'contact' AND d.status IN ('confirmed', 'rejected')
+    UNION
+    SELECT d.company_id::text, d.duplicate_id::text, d.status <> 'rejected' FROM crm.company_duplicate_pair d, crm.match_model m
+    WHERE m.name = $1 AND m.entity = 'company' AND d.status IN ('confirmed', 'rejected')
+$$;
+COMMENT ON FUNCTION crm.match_decisions(text) IS 'What people have said of pairs of a match model: by crm.label_pair(), crm.decide_pair() or, of contacts and companies, in their own tables of pairs.';
+
+CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT found bigint, OUT clusters bigint,
+    OUT added bigint, OUT withdrawn bigint)
+RETURNS record
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'crm_match_sql_dedupe';
+COMMENT ON FUNCTION crm.dedupe_table(text) IS 'The part of crm.dedupe() that is the same for all tables: finds pairs and clusters and brings them into crm.match_pair and crm.match_cluster.';
+
+CREATE FUNCTION crm.dedupe(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT found bigint, OUT clusters bigint,
+    OUT added bigint, OUT withdrawn bigint)
+RETURNS record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
+DECLARE
+    entity text;
+BEGIN
+    PERFORM crm.require_installed();
+    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = model FOR NO KEY UPDATE;
+    SELECT * INTO version, records, compared, found, clusters, added, withdrawn FROM crm.dedupe_table(model);
+    IF entity = 'contact' THEN
+        DELETE FROM crm.duplicate_pair d
+        WHERE d.status = 'new' AND d.method = model
+          AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.contact_id::text AND p.right_id = d.duplicate_id::text);
+        INSERT INTO crm.duplicate_pair AS d (contact_id, duplicate_id, strength, evidence, method)
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
+        ON CONFLICT ON CONSTRAINT duplicate_pair_pkey DO UPDATE
+        SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
+        WHERE d.status = 'new' AND (d.strength, d.evidence) IS DISTINCT FROM (excluded.strength, d.evidence || excluded.evidence);
+    ELSIF entity = 'company' THEN
+        DELETE FROM crm.company_duplicate_pair d
+        WHERE d.status = 'new' AND d.method = model
+          AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.company_id::text AND p.right_id = d.duplicate_id::text);
+        INSERT INTO crm.company_duplicate_pair AS d (company_id, duplicate_id, strength, evidence, method)
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
+        ON CONFLICT ON CONSTRAINT company_duplicate_pair_pkey DO UPDATE
+        SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
+        WHERE d.status = 'new' AND (d.strength, d.evidence) IS DISTINCT FROM (excluded.strength, d.evidence || excluded.evidence);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.dedupe(text) IS 'Finds the duplicates of a table: trains the model if it is not, compares, makes clusters, and brings the pairs into crm.match_pair, the clusters into crm.match_cluster, blocks that were too large into crm.match_block; pairs of contacts and companies also into crm.duplicate_pair and crm.company_duplicate_pair. What people decided stays; new pairs that no longer hold are withdrawn. Run again it continues from there. Watch it in crm.v_match_progress. Gives the version, records read, pairs compared, pairs of the review threshold or more, clusters of two records or more, and how many pairs are new and withdrawn. Errors: 42704 no such model; 55000 it cannot be trained.';
+
+CREATE FUNCTION crm.explain_match(model text, left_id text, right_id text, OUT "position" integer, OUT field text, OUT left_value text, OUT right_value text,
+    OUT level integer, OUT label text, OUT m float8, OUT u float8, OUT level_weight float8, OUT frequency_weight float8, OUT contribution float8)
+RETURNS SETOF record
+LANGUAGE c STRICT ROWS 10
+AS 'MODULE_PATHNAME', 'crm_match_sql_explain';
+COMMENT ON FUNCTION crm.explain_match(text, text, text) IS 'Why two rows are, or are not, one entity: the prior, each field with both values, the level of agreement, how often it occurs among matches (m) and others (u), its weight in bits and what the frequency of the value adds; last what the possibility of a household takes. The contributions, added in this order, are the weight of crm.match_pairs() to the last bit; where fields depend on each other the lesser one contributes a quarter. Errors: 42704 no such model; 55000 not trained; P0002 no such row.';
+
+CREATE FUNCTION crm.label_pair(model text, left_id text, right_id text, is_match boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+    PERFORM crm.require_installed();
+    IF NOT EXISTS (SELECT FROM crm.match_model m WHERE m.name = model) THEN
+        RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
+    ELSIF left_id IS NULL OR right_id IS NULL OR left_id = right_id THEN
+        RAISE EXCEPTION 'a pair has two rows, not "%" and "%"', left_id, right_id USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    DELETE FROM crm.match_label l WHERE l.model = model AND (l.left_id, l.right_id) IN ((left_id, right_id), (right_id, left_id));
+    IF is_match IS NOT NULL THEN
+        INSERT INTO crm.match_label (model, left_id, right_id, is_match, labelled_by) VALUES (model, left_id, right_id, is_match, crm.current_actor());
+    END IF;
+    UPDATE crm.match_pair p
+    SET status = CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END,
+        decided_at = CASE WHEN is_match IS NOT NULL THEN now() END, decided_by = CASE WHEN is_match IS NOT NULL THEN crm.current_actor() END
+    WHERE p.model = model AND (p.left_id, p.right_id) IN ((left_id, right_id), (right_id, left_id)) AND p.status <> 'merged';
+    IF EXISTS (SELECT FROM crm.match_model m WHERE m.name = model AND m.entity = 'contact') THEN
+        PERFORM crm.decide_duplicate(left_id::bigint, right_id::bigint, CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.label_pair(text, text, text, boolean) IS 'Records that two rows are one entity (true), are not (false: never offered again), or that nothing is known any more (null). Clusters and the next training heed it; the order of the two does not matter. Errors: 42704 no such model; 22023 twice the same row.';
+
+CREATE FUNCTION crm.merge_clusters(model text, min_probability float8 DEFAULT 0.99, batch_limit integer DEFAULT 100,
+    OUT cluster_id text, OUT survivor text, OUT merge_id bigint, OUT skipped text)
+RETURNS SETOF record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    kind text;
+    item record;
+BEGIN
+    PERFORM crm.require_installed();
+    SELECT m.entity INTO kind FROM crm.match_model m WHERE m.name = merge_clusters.model;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object';
+    ELSIF kind IS NULL THEN
+        RAISE EXCEPTION 'match model "%" is of a table of yours', model
+            USING ERRCODE = 'feature_not_supported', DETAIL = 'Only contacts and companies can be merged.', HINT = 'crm.match_cluster has the rows of each cluster.';
+    END IF;
+    FOR item IN
+        -- Clusters all of whose pairs are sure, none undecided or told apart.
+        SELECT c.cluster_id, array_agg(DISTINCT c.id::bigint) AS ids
+        FROM crm.match_cluster c WHERE c.model = merge_clusters.model
+        GROUP BY c.cluster_id
+        HAVING (SELECT count(*) FROM crm.match_pair p JOIN crm.match_cluster l ON l.model = p.model AND l.id = p.left_id AND l.cluster_id = c.cluster_id
+                WHERE p.model = merge_clusters.model AND p.in_cluster AND p.status IN ('new', 'confirmed')
+                  AND (p.probability >= min_probability OR p.status = 'confirmed')) = count(*) * (count(*) - 1) / 2
+        ORDER BY min(c.id::bigint) LIMIT batch_limit
+    LOOP
+        cluster_id := item.cluster_id;
+        survivor := NULL;
+        merge_id := NULL;
+        skipped := NULL;
+        IF kind = 'contact' THEN
+            SELECT min(format('contacts %s and %s: %s', a, b, r.reason)) INTO skipped
+            FROM unnest(item.ids) a CROSS JOIN unnest(item.ids) b CROSS JOIN LATERAL (SELECT crm.may_merge(a, b) AS reason) r
+            WHERE a < b AND r.reason IS NOT NULL;
+            IF skipped IS NULL THEN
+                -- The most complete one survives, of equals the oldest.
+                SELECT i INTO survivor FROM unnest(item.ids) i ORDER BY crm.completeness(i) DESC NULLS LAST, i LIMIT 1;
+                merge_id := crm.merge_contacts(survivor::bigint, array_remove(item.ids, survivor::bigint));
+            END IF;
+        ELSE
+            survivor := item.ids[1];
+            merge_id := crm.merge_companies(item.ids[1], item.ids[2:]);
+        END IF;
+        IF merge_id IS NOT NULL THEN
+            UPDATE crm.match_pair p SET status = 'merged', decided_at = coalesce(p.decided_at, now()), decided_by = coalesce(p.decided_by, crm.current_actor())
+            WHERE p.model = merge_clusters.model AND p.left_id = ANY (item.ids::text[]) AND p.right_id = ANY (item.ids::text[]);
+        END IF;
+        -- What was merged or cannot be is not looked at again until the next run.
+        DELETE FROM crm.match_cluster c WHERE c.model = merge_clusters.model AND c.id = ANY (item.ids::text[]);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.merge_clusters(text, float8, integer) IS 'Merges clusters of contacts or companies that crm.dedupe() found and whose pairs all have at least min_probability, at most batch_limit a call; call it again for the next ones. Contacts that crm.may_merge() keeps apart are skipped with the reason. The most complete contact survives. Each merge can be undone by crm.unmerge(). Errors: 42704 no such model; 0A000 a model of a table of yours.';

@@ -168,3 +168,47 @@ CREATE TABLE crm.match_block (
     PRIMARY KEY (model, rule, key)
 );
 COMMENT ON TABLE crm.match_block IS 'Blocks of the last run that had more than block_limit records: a switchboard, a placeholder, a frequent name.';
+
+-- Models of our own tables, ready to be used.
+INSERT INTO crm.match_model (name, relation, entity, id_columns) VALUES
+    ('contacts', 'crm.v_match_contact', 'contact', '{id}'),
+    ('companies', 'crm.v_match_company', 'company', '{id}');
+INSERT INTO crm.match_field (model, "position", name, expression, comparator, max_values, decisive, shared, dependent_group) VALUES
+    ('contacts', 1, 'person', 'ARRAY[given_name, family_name]', 'person', 1, true, false, NULL),
+    ('contacts', 2, 'middle_name', 'middle_name', 'name_part', 1, false, false, NULL),
+    ('contacts', 3, 'birth_date', 'birth_date', 'date', 1, false, false, NULL),
+    ('contacts', 4, 'email', 'emails', 'email', 3, false, true, NULL),
+    ('contacts', 5, 'phone', 'phones', 'phone', 3, false, true, NULL),
+    ('contacts', 6, 'tax_id', 'tax_id', 'identifier', 1, false, false, NULL),
+    ('contacts', 7, 'company', 'company', 'words', 1, false, true, NULL),
+    ('contacts', 8, 'address', 'address', 'words', 1, false, true, 'place'),
+    ('contacts', 9, 'city', 'city', 'text', 1, false, true, 'place'),
+    ('contacts', 10, 'gender', 'gender', 'exact', 1, false, false, NULL),
+    ('companies', 1, 'name', 'name', 'words', 1, true, false, NULL),
+    ('companies', 2, 'legal_name', 'legal_name', 'words', 1, false, false, NULL),
+    ('companies', 3, 'tax_id', 'tax_id', 'identifier', 1, false, false, NULL),
+    ('companies', 4, 'registration_id', 'registration_id', 'identifier', 1, false, false, NULL),
+    ('companies', 5, 'website', 'website', 'identifier', 1, false, true, NULL),
+    ('companies', 6, 'email', 'emails', 'email', 3, false, true, NULL),
+    ('companies', 7, 'phone', 'phones', 'phone', 3, false, true, NULL),
+    ('companies', 8, 'address', 'address', 'words', 1, false, true, 'place'),
+    ('companies', 9, 'postal_code', 'postal_code', 'identifier', 1, false, true, 'place'),
+    ('companies', 10, 'city', 'city', 'text', 1, false, true, 'place');
+INSERT INTO crm.blocking_rule (model, "position", parts)
+SELECT r.model, row_number() OVER (PARTITION BY r.model ORDER BY r.nr), r.parts
+FROM (VALUES
+    ('contacts', 1, '{tax_id}'::text[]), ('contacts', 2, '{email}'), ('contacts', 3, '{phone}'),
+    ('contacts', 4, '{person,birth_date}'), ('contacts', 5, '{person}'), ('contacts', 6, '{person:any,birth_date}'),
+    ('contacts', 7, '{person:family4,person:given3}'), ('contacts', 8, '{person:skeleton,person:initial,birth_date:year}'),
+    ('contacts', 9, '{person:skeleton,person:initial,city}'), ('contacts', 10, '{person:family,birth_date:year}'),
+    ('contacts', 11, '{person:any,birth_date:month_day}'), ('contacts', 12, '{person:any,birth_date:year_month}'),
+    ('contacts', 13, '{birth_date,person:initial}'), ('contacts', 14, '{birth_date,city}'),
+    ('contacts', 15, '{person:any,city}'), ('contacts', 16, '{person:family,middle_name}'),
+    ('contacts', 17, '{person:given,middle_name,birth_date:year}'), ('contacts', 18, '{email:local}'),
+    ('contacts', 19, '{phone:tail}'), ('contacts', 20, '{person:any,address:rare}'), ('contacts', 21, '{person:skeleton,person:initial}'),
+    ('contacts', 22, '{person:any,company}'), ('contacts', 23, '{address:pairs}'), ('contacts', 24, '{middle_name,birth_date}'),
+    ('companies', 1, '{tax_id}'), ('companies', 2, '{registration_id}'), ('companies', 3, '{email}'), ('companies', 4, '{phone}'), ('companies', 5, '{website}'),
+    ('companies', 6, '{name}'), ('companies', 7, '{name:pairs}'), ('companies', 8, '{name:rare,postal_code}'), ('companies', 9, '{name:rare,city}'),
+    ('companies', 10, '{name:rare,address:rare}'), ('companies', 11, '{legal_name}'), ('companies', 12, '{legal_name:pairs}'),
+    ('companies', 13, '{address:pairs}'), ('companies', 14, '{address,postal_code}'), ('companies', 15, '{phone:tail}')
+) AS r (model, nr, parts);

@@ -223,8 +223,8 @@ join(State *state, uint32_t a, uint32_t b)
 	y->links = y->room = 0;
 }
 
-static int
-compare_edges(const void *a, const void *b)
+int
+crm_match_compare_edges(const void *a, const void *b)
 {
 	const CrmMatchEdge *x = a;
 	const CrmMatchEdge *y = b;
@@ -256,7 +256,7 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 		cluster[i] = i;
 	if (edge_count == 0)
 		return;
-	qsort(edges, edge_count, sizeof(CrmMatchEdge), compare_edges);
+	qsort(edges, edge_count, sizeof(CrmMatchEdge), crm_match_compare_edges);
 	host->interrupt(host);
 	state.host = host;
 	state.threshold = threshold;

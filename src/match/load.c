@@ -442,12 +442,12 @@ crm_match_read_aliases(MatchRun *run)
 
 /* The query that gives the records; of some only when their ids are $1. */
 static void
-make_query(MatchRun *run, bool only, StringInfo sql)
+make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
 {
 	initStringInfo(sql);
 	appendStringInfo(sql, "SELECT (%s)::text", run->id_expression);
 	for (int i = 0; i < run->model.fields; i++)
-		appendStringInfo(sql, ", %s", run->expression[i]);
+		appendStringInfo(sql, as_text ? ", (%s)::text" : ", %s", run->expression[i]);
 	appendStringInfo(sql, " FROM %s", run->relation);
 	if (run->filter != NULL || only)
 		appendStringInfo(sql, " WHERE (%s)", run->filter != NULL ? run->filter : "true");
@@ -464,7 +464,7 @@ crm_match_check_query(MatchRun *run)
 {
 	StringInfoData sql;
 
-	make_query(run, false, &sql);
+	make_query(run, false, false, &sql);
 	if (SPI_prepare(sql.data, 0, NULL) == NULL)
 		elog(ERROR, "planning the query of match model \"%s\" failed", run->name);
 }
@@ -485,7 +485,7 @@ crm_match_load(MatchRun *run, ArrayType *only)
 	receiver.row = AllocSetContextCreate(run->context, "crm match row", ALLOCSET_DEFAULT_SIZES);
 	run->records.model = &run->model;
 	run->records.count = 0;
-	make_query(run, only != NULL, &sql);
+	make_query(run, only != NULL, false, &sql);
 	options.read_only = true;
 	options.dest = &receiver.pub;
 	if (only != NULL)
@@ -503,6 +503,19 @@ crm_match_load(MatchRun *run, ArrayType *only)
 		elog(ERROR, "reading the records failed: %s", SPI_result_code_string(result));
 	MemoryContextDelete(receiver.row);
 	pfree(sql.data);
+}
+
+SPITupleTable *
+crm_match_show_values(MatchRun *run, ArrayType *only)
+{
+	Oid			types[] = {TEXTARRAYOID};
+	Datum		values[] = {PointerGetDatum(only)};
+	StringInfoData sql;
+
+	make_query(run, true, true, &sql);
+	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "reading the records failed");
+	return SPI_tuptable;
 }
 
 const char *

@@ -475,6 +475,9 @@ typedef struct CrmMatchEdge
 	double		weight;
 } CrmMatchEdge;
 
+/* By a and b. */
+extern int	crm_match_compare_edges(const void *a, const void *b);
+
 /*
  * Average linkage over weighted pairs; pairs that are not there count as
  * missing.  Edges are sorted in place.  cluster[i] becomes the smallest

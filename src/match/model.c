@@ -284,7 +284,7 @@ crm_match_open(const char *name, bool trained)
 		  "CASE WHEN pg_catalog.cardinality(id_columns) = 1 THEN pg_catalog.quote_ident(id_columns[1]) "
 		  "ELSE 'ROW(' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)) || ')' END, "
 		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
-		  "filter, coalesce(version, 0), threshold, missing_weight, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
+		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
 		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1) "
@@ -309,10 +309,11 @@ crm_match_open(const char *name, bool trained)
 		run->version = int_at(row, desc, 6, 0);
 		run->threshold = double_at(row, desc, 7);
 		run->missing = double_at(row, desc, 8);
-		exists = DatumGetBool(SPI_getbinval(row, desc, 9, &isnull));
-		run->block_limit = int_at(row, desc, 10, 1000);
-		run->pairs_per_record = double_at(row, desc, 11);
-		id_type = text_at(row, desc, 12);
+		run->review_threshold = double_at(row, desc, 9);
+		exists = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
+		run->block_limit = int_at(row, desc, 11, 1000);
+		run->pairs_per_record = double_at(row, desc, 12);
+		id_type = text_at(row, desc, 13);
 		run->id_type = id_type == NULL ? NULL : MemoryContextStrdup(context, id_type);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -555,4 +556,42 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 				7, rule_types, row, NULL, SPI_OK_INSERT);
 	}
 	return version;
+}
+
+/* ---- what a run found ---- */
+
+static void
+execute_write(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "writing what was found failed: %s", SPI_result_code_string(result));
+}
+
+void
+crm_match_write_found(Oid *types, Datum *values)
+{
+	execute_write("DELETE FROM crm.match_cluster WHERE model = $1", 1, types, values);
+	execute_write("INSERT INTO crm.match_cluster (model, id, cluster_id) SELECT $1, id, cluster_id FROM crm_member", 1, types, values);
+	execute_write("DELETE FROM crm.match_block WHERE model = $1", 1, types, values);
+	execute_write("INSERT INTO crm.match_block (model, rule, key, records, example_id, divided_by, left_out) "
+				  "SELECT $1, rule, key, records, example_id, divided_by, left_out FROM crm_block ON CONFLICT DO NOTHING", 1, types, values);
+	execute_write("WITH gone AS ("
+				  "DELETE FROM crm.match_pair p WHERE p.model = $1 AND p.status = 'new' "
+				  "AND NOT EXISTS (SELECT FROM crm_found f WHERE f.left_id = p.left_id AND f.right_id = p.right_id) RETURNING 1), "
+				  "changed AS ("
+				  "UPDATE crm.match_pair p SET weight = f.weight, probability = f.probability, in_cluster = f.in_cluster, version = $2 "
+				  "FROM crm_found f WHERE p.model = $1 AND p.status = 'new' AND f.left_id = p.left_id AND f.right_id = p.right_id "
+				  "AND (p.weight, p.in_cluster, p.version) IS DISTINCT FROM (f.weight, f.in_cluster, $2)), "
+				  "made AS ("
+				  "INSERT INTO crm.match_pair (model, left_id, right_id, weight, probability, in_cluster, version) "
+				  "SELECT $1, f.left_id, f.right_id, f.weight, f.probability, f.in_cluster, $2 FROM crm_found f "
+				  "WHERE NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = f.left_id AND p.right_id = f.right_id) "
+				  "ON CONFLICT DO NOTHING RETURNING 1), "
+				  "logged AS ("
+				  "INSERT INTO crm.match_run (model, version, started_at, finished_at, records, compared, found, clusters, added, withdrawn) "
+				  "SELECT $1, $2, pg_catalog.statement_timestamp(), pg_catalog.clock_timestamp(), $3, $4, (SELECT pg_catalog.count(*) FROM crm_found), $5, "
+				  "(SELECT pg_catalog.count(*) FROM made), (SELECT pg_catalog.count(*) FROM gone) RETURNING added, withdrawn) "
+				  "SELECT added, withdrawn FROM logged", 5, types, values);
 }

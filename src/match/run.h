@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "executor/spi.h"
 #include "match/match.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -37,6 +38,7 @@ typedef struct MatchRun
 	char	   *expression[CRM_MATCH_FIELDS];
 	int			version;		/* 0: not trained */
 	double		threshold;
+	double		review_threshold;
 	double		missing;
 	int			block_limit;
 	double		pairs_per_record;
@@ -59,6 +61,13 @@ typedef struct MatchRun
 /* Reads a model; it must be trained when asked for.  Within SPI. */
 extern MatchRun *crm_match_open(const char *name, bool trained);
 extern void crm_match_read_frequencies(MatchRun *run);
+
+/*
+ * Writes the rows that are registered as crm_found, crm_member and crm_block:
+ * $1 the model, $2 its version, $3 records, $4 compared pairs, $5 clusters.
+ * Leaves one row of two numbers: pairs added and withdrawn.
+ */
+extern void crm_match_write_found(Oid *types, Datum *values);
 extern int	crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchTraining *training);
 
 /* ---- load.c ---- */
@@ -66,6 +75,9 @@ extern int	crm_match_store_version(MatchRun *run, int64 seed, int64 labels, cons
 /* Reads records; only those of the given ids unless NULL.  Within SPI. */
 extern void crm_match_load(MatchRun *run, ArrayType *only);
 extern void crm_match_check_query(MatchRun *run);
+
+/* Number and fields, as text, of the records of those ids. */
+extern SPITupleTable *crm_match_show_values(MatchRun *run, ArrayType *only);
 extern void crm_match_read_aliases(MatchRun *run);
 extern const char *crm_match_id(const MatchRun *run, uint32 record);
 
@@ -81,6 +93,11 @@ typedef struct MatchEdges
 	Size		count;
 	Size		room;
 } MatchEdges;
+
+extern void crm_match_add_edge(MatchEdges *edges, CrmMatchEdge edge);
+
+/* Clusters of the records, by the pairs and by what people said of pairs. */
+extern uint32 *crm_match_find_clusters(MatchRun *run, MatchEdges *edges);
 
 /* Pairs whose weight reaches the floor. */
 extern uint64 crm_match_score(MatchRun *run, double floor, MatchEdges *edges);

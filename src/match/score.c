@@ -122,8 +122,8 @@ room_in_chunk(Participant *participant, bool is_edges)
 	return participant->chunk;
 }
 
-static void
-add_edge(MatchEdges *edges, CrmMatchEdge edge)
+void
+crm_match_add_edge(MatchEdges *edges, CrmMatchEdge edge)
 {
 	if (edges->count == edges->room)
 	{
@@ -159,7 +159,7 @@ score_pair(uint32_t a, uint32_t b, void *argument)
 	edge.a = a;
 	edge.b = b;
 	if (participant->area == NULL)
-		add_edge(participant->edges, edge);
+		crm_match_add_edge(participant->edges, edge);
 	else
 	{
 		ResultChunk *chunk = room_in_chunk(participant, true);
@@ -425,7 +425,7 @@ do_run(MatchRun *run, uint64 sample, double floor, MatchEdges *edges, CrmMatchHi
 			for (uint32 i = 0; i < chunk->count; i++)
 			{
 				if (chunk->is_edges)
-					add_edge(edges, chunk->u.edge[i]);
+					crm_match_add_edge(edges, chunk->u.edge[i]);
 				else
 					crm_match_histogram_add(*histogram, chunk->u.bin[i].pattern, chunk->u.bin[i].rules, chunk->u.bin[i].count);
 			}

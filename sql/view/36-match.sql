@@ -1,0 +1,61 @@
+CREATE VIEW crm.v_match_contact WITH (security_invoker = true) AS
+SELECT
+    c.id, -- Number of the contact.
+    c.given_name, -- Given name.
+    c.middle_name, -- Middle name or patronymic.
+    c.family_name, -- Family name.
+    c.birth_date, -- Date of birth.
+    c.gender, -- m or f.
+    c.tax_id, -- Personal tax number.
+    c.city, -- City.
+    p.emails, -- E-mail addresses, the primary one first.
+    p.phones, -- Phone numbers, the primary one first.
+    p.address, -- Address.
+    o.company -- Primary company.
+FROM crm.contact c
+LEFT JOIN LATERAL (
+    SELECT array_agg(coalesce(p.email::text, p.raw) ORDER BY p.is_primary DESC, p.id) FILTER (WHERE p.kind = 'email') AS emails,
+           array_agg(coalesce(p.phone::text, p.raw) ORDER BY p.is_primary DESC, p.id) FILTER (WHERE p.kind = 'phone') AS phones,
+           (array_agg(p.raw ORDER BY p.is_primary DESC, p.id) FILTER (WHERE p.kind = 'address'))[1] AS address
+    FROM crm.contact_point p WHERE p.contact_id = c.id) p ON true
+LEFT JOIN LATERAL (
+    SELECT m.name AS company FROM crm.company_contact l JOIN crm.company m ON m.id = l.company_id
+    WHERE l.contact_id = c.id AND upper_inf(l.valid) ORDER BY l.is_primary DESC, l.company_id LIMIT 1) o ON true
+WHERE c.deleted_at IS NULL AND c.merged_into IS NULL;
+COMMENT ON VIEW crm.v_match_contact IS 'What match model contacts compares of each living contact.';
+
+CREATE VIEW crm.v_match_company WITH (security_invoker = true) AS
+SELECT
+    c.id, -- Number of the company.
+    c.name, -- Name.
+    c.legal_name, -- Full legal name.
+    c.tax_id, -- Tax number.
+    c.registration_id, -- Registry number.
+    c.website, -- Web address.
+    c.city, -- City.
+    c.postal_code, -- Postal code.
+    c.address, -- Street address.
+    p.emails, -- E-mail addresses.
+    p.phones -- Phone numbers.
+FROM crm.company c
+LEFT JOIN LATERAL (
+    SELECT array_agg(coalesce(p.email::text, p.raw) ORDER BY p.is_primary DESC, p.id) FILTER (WHERE p.kind = 'email') AS emails,
+           array_agg(coalesce(p.phone::text, p.raw) ORDER BY p.is_primary DESC, p.id) FILTER (WHERE p.kind = 'phone') AS phones
+    FROM crm.company_point p WHERE p.company_id = c.id) p ON true
+WHERE c.deleted_at IS NULL;
+COMMENT ON VIEW crm.v_match_company IS 'What match model companies compares of each living company.';
+
+CREATE VIEW crm.v_match_progress AS
+SELECT
+    p.pid, -- Process of the run.
+    a.usename AS role, -- Role that started it.
+    CASE p.param14 WHEN 1 THEN 'reading records' WHEN 2 THEN 'making blocks' WHEN 3 THEN 'training' WHEN 4 THEN 'comparing pairs'
+        WHEN 5 THEN 'making clusters' WHEN 6 THEN 'writing' END AS phase, -- What it is doing.
+    p.param3 AS records, -- Records read so far.
+    p.param15 AS pairs_planned, -- Pairs that the blocks hold, those of several blocks counted in each.
+    p.param16 AS pairs_compared, -- Pairs compared so far.
+    a.query_start AS started_at -- When the statement began.
+FROM pg_stat_get_progress_info('COPY') AS p
+LEFT JOIN pg_stat_activity a ON a.pid = p.pid
+WHERE p.param13 = 6517357;
+COMMENT ON VIEW crm.v_match_progress IS 'Runs of match models that are under way, one row each, in this and other databases.';
