@@ -4955,7 +4955,7 @@ SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning AS $$
 DECLARE
     roles CONSTANT text[] := ARRAY['crm_admin', 'crm_manager', 'crm_agent', 'crm_marketer', 'crm_analyst', 'crm_gateway', 'crm_portal'];
-    missing text[] := ARRAY(SELECT r FROM unnest(roles) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r));
+    missing text[] := ARRAY(SELECT r FROM unnest(roles) WITH ORDINALITY AS u (r, n) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) ORDER BY n);
     role text;
     grants record;
     item record;
