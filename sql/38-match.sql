@@ -274,14 +274,14 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.match_decisions(text) IS 'What people have said of pairs of a match model: by crm.label_pair(), crm.decide_pair() or, of contacts and companies, in their own tables of pairs.';
 
-CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT found bigint, OUT clusters bigint,
+CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT pairs bigint, OUT clusters bigint,
     OUT added bigint, OUT withdrawn bigint)
 RETURNS record
 LANGUAGE c STRICT
 AS 'MODULE_PATHNAME', 'crm_match_sql_dedupe';
 COMMENT ON FUNCTION crm.dedupe_table(text) IS 'The part of crm.dedupe() that is the same for all tables: finds pairs and clusters and brings them into crm.match_pair and crm.match_cluster.';
 
-CREATE FUNCTION crm.dedupe(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT found bigint, OUT clusters bigint,
+CREATE FUNCTION crm.dedupe(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT pairs bigint, OUT clusters bigint,
     OUT added bigint, OUT withdrawn bigint)
 RETURNS record
 LANGUAGE plpgsql
@@ -292,7 +292,7 @@ DECLARE
 BEGIN
     PERFORM crm.require_installed();
     SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = model FOR NO KEY UPDATE;
-    SELECT * INTO version, records, compared, found, clusters, added, withdrawn FROM crm.dedupe_table(model);
+    SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(model);
     IF entity = 'contact' THEN
         DELETE FROM crm.duplicate_pair d
         WHERE d.status = 'new' AND d.method = model
