@@ -5,6 +5,8 @@
 SET client_min_messages = warning;
 CREATE EXTENSION crm;
 DO 'BEGIN PERFORM crm.install(); END';
+-- What a million contacts take.
+SET crm.match_memory = '4GB';
 CREATE TEMP TABLE spent (at serial, phase text, s float8);
 CREATE TABLE person (
     id bigint PRIMARY KEY, cluster bigint, locale text, given_name text, middle_name text, family_name text,
