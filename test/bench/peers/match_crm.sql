@@ -2,7 +2,11 @@
 -- right is counted apart from every time.
 --   psql -v file=contacts.csv -v seconds=FILE -f score.sql -f match_crm.sql
 
+SET client_min_messages = warning;
 CREATE EXTENSION crm;
+DO 'BEGIN PERFORM crm.install(); END';
+-- What a million contacts take.
+SET crm.match_memory = '4GB';
 CREATE TEMP TABLE spent (at serial, phase text, s float8);
 CREATE TABLE person (
     id bigint PRIMARY KEY, cluster bigint, locale text, given_name text, middle_name text, family_name text,
