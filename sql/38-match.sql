@@ -217,6 +217,22 @@ END
 $$;
 COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit", "pairs_per_record"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
 
+CREATE FUNCTION crm.match_model_changed() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM crm.match_pair p WHERE p.model = OLD.name;
+        DELETE FROM crm.match_cluster c WHERE c.model = OLD.name;
+    ELSE
+        UPDATE crm.match_pair p SET model = NEW.name WHERE p.model = OLD.name;
+        UPDATE crm.match_cluster c SET model = NEW.name WHERE c.model = OLD.name;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION crm.match_model_changed() IS 'Trigger of crm.match_model: its pairs and clusters go, or are renamed, with a model.';
+
 CREATE FUNCTION crm.drop_match_model(name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$

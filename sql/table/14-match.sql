@@ -113,9 +113,9 @@ CREATE TABLE crm.match_label (
 COMMENT ON TABLE crm.match_label IS 'What people said of pairs of records; training learns from it, and a pair that is none is never offered again.';
 
 CREATE TABLE crm.match_pair (
-    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- What found it.
-    left_id text NOT NULL, -- The one record, the earlier one in the order of the table's numbers.
-    right_id text NOT NULL, -- The other one.
+    model text COLLATE "C" NOT NULL, -- What found it.
+    left_id text COLLATE "C" NOT NULL, -- The one record, the earlier one in the order of the table's numbers.
+    right_id text COLLATE "C" NOT NULL, -- The other one.
     status text NOT NULL DEFAULT 'new' CHECK (status IN ('new', 'confirmed', 'rejected', 'merged')), -- new, confirmed (one entity), rejected (two, never offered again) or merged.
     weight double precision NOT NULL, -- Weight of the evidence, in bits; 0 is a probability of one half.
     probability double precision NOT NULL, -- Probability that both are one entity.
@@ -131,9 +131,9 @@ CREATE INDEX match_pair_right ON crm.match_pair (model, right_id);
 CREATE INDEX match_pair_new ON crm.match_pair (model, weight DESC) WHERE status = 'new';
 
 CREATE TABLE crm.match_cluster (
-    model text NOT NULL REFERENCES crm.match_model (name) ON UPDATE CASCADE ON DELETE CASCADE, -- What made it.
-    id text NOT NULL, -- A record.
-    cluster_id text NOT NULL, -- The first record of its cluster.
+    model text COLLATE "C" NOT NULL, -- What made it.
+    id text COLLATE "C" NOT NULL, -- A record.
+    cluster_id text COLLATE "C" NOT NULL, -- The first record of its cluster.
     PRIMARY KEY (model, id)
 );
 COMMENT ON TABLE crm.match_cluster IS 'Clusters of two records or more that crm.dedupe() found last: records of one cluster are one entity.';
@@ -168,6 +168,10 @@ CREATE TABLE crm.match_block (
     PRIMARY KEY (model, rule, key)
 );
 COMMENT ON TABLE crm.match_block IS 'Blocks of the last run that had more than block_limit records: a switchboard, a placeholder, a frequent name.';
+
+-- Pairs and clusters are too many for a foreign key to be checked for each.
+CREATE TRIGGER model_changed AFTER UPDATE OF name OR DELETE ON crm.match_model
+    FOR EACH ROW EXECUTE FUNCTION crm.match_model_changed();
 
 -- Models of our own tables, ready to be used.
 INSERT INTO crm.match_model (name, relation, entity, id_columns) VALUES

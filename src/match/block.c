@@ -651,13 +651,19 @@ crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_reco
 		const CrmMatchRule *rule = &model->rule[r];
 		void	   *memory;
 		size_t		count;
-		Entry	   *entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
-		uint32_t	cap = choose_cap(entries, count, limit, budget, host);
+		Entry	   *entries;
+		uint32_t	cap;
 		size_t		largest = 0;
 		uint64_t	of_rule = 0;
 		Entry	   *room;
 		int			divider;
 
+		if (pairs != NULL)
+			pairs[r] = 0;
+		if (rule->idle)
+			continue;
+		entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
+		cap = choose_cap(entries, count, limit, budget, host);
 		for (size_t start = 0; start < count;)
 		{
 			size_t		end = end_of_block(entries, start, count);

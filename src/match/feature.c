@@ -100,10 +100,16 @@ crm_match_counts_free(CrmMatchCounts *counts)
 }
 
 static inline size_t
-counts_place(const CrmMatchCounts *counts, uint64_t hash)
+first_place(const CrmMatchCounts *counts, uint64_t hash)
 {
 	/* Hashes of words have their bits above only. */
-	size_t		at = (size_t) ((hash ^ hash >> 32) & (counts->size - 1));
+	return (size_t) ((hash ^ hash >> 32) & (counts->size - 1));
+}
+
+static inline size_t
+counts_place(const CrmMatchCounts *counts, uint64_t hash)
+{
+	size_t		at = first_place(counts, hash);
 
 	while (counts->hash[at] != 0 && counts->hash[at] != hash)
 		at = (at + 1) & (counts->size - 1);
@@ -760,46 +766,71 @@ counted_values(const CrmMatchField *field, uint8_t *feature, Counted *counted, f
 	}
 }
 
+/* All counted values of a feature; memory for their places is asked for. */
+#define MOST_COUNTED (CRM_MATCH_FIELDS * (CRM_MATCH_TOKENS + 1))
+
+static int
+all_counted(const CrmMatchModel *model, uint8_t *feature, const CrmMatchFrequencies *frequencies,
+			Counted *counted, const CrmMatchCounts **table, float (*rarity)[CRM_MATCH_TOKENS])
+{
+	int			all = 0;
+
+	for (int i = 0; i < model->fields; i++)
+	{
+		int			count = counted_values(&model->field[i], feature, counted + all, rarity[i]);
+
+		for (int j = 0; j < count; j++, all++)
+		{
+			table[all] = frequencies->table[i][counted[all].table];
+#ifdef __GNUC__
+			size_t		at = first_place(table[all], counted[all].hash);
+
+			__builtin_prefetch(&table[all]->hash[at]);
+			__builtin_prefetch(&table[all]->number[at]);
+#endif
+		}
+	}
+	return all;
+}
+
 void
 crm_match_count_feature(const CrmMatchModel *model, const uint8_t *feature,
 						CrmMatchFrequencies *frequencies)
 {
-	Counted		counted[CRM_MATCH_TOKENS + 1];
+	Counted		counted[MOST_COUNTED];
+	const CrmMatchCounts *table[MOST_COUNTED];
+	float		rarity[CRM_MATCH_FIELDS][CRM_MATCH_TOKENS];
+	int			count = all_counted(model, (uint8_t *) feature, frequencies, counted, table, rarity);
 
-	for (int i = 0; i < model->fields; i++)
-	{
-		float		rarity[CRM_MATCH_TOKENS];
-		int			count = counted_values(&model->field[i], (uint8_t *) feature, counted, rarity);
-
-		for (int j = 0; j < count; j++)
-			crm_match_counts_add(frequencies->table[i][counted[j].table], counted[j].hash, 1);
-	}
+	for (int i = 0; i < count; i++)
+		crm_match_counts_add((CrmMatchCounts *) table[i], counted[i].hash, 1);
 }
 
 void
 crm_match_set_frequencies(const CrmMatchModel *model, uint8_t *feature,
 						  const CrmMatchFrequencies *frequencies)
 {
-	Counted		counted[CRM_MATCH_TOKENS + 1];
+	Counted		counted[MOST_COUNTED];
+	const CrmMatchCounts *table[MOST_COUNTED];
+	float		rarities[CRM_MATCH_FIELDS][CRM_MATCH_TOKENS];
+	int			count = all_counted(model, feature, frequencies, counted, table, rarities);
 
+	for (int i = 0; i < count; i++)
+	{
+		uint32_t	number = crm_match_counts_get(table[i], counted[i].hash);
+		uint64_t	total = crm_match_counts_total(table[i]);
+
+		if (number < 1)
+			number = 1;
+		if (total < number)
+			total = number;
+		*counted[i].frequency = (float) log2((double) number / (double) total);
+	}
 	for (int i = 0; i < model->fields; i++)
 	{
 		const CrmMatchField *field = &model->field[i];
-		float		rarity[CRM_MATCH_TOKENS];
-		int			count = counted_values(field, feature, counted, rarity);
+		const float *rarity = rarities[i];
 
-		for (int j = 0; j < count; j++)
-		{
-			const CrmMatchCounts *table = frequencies->table[i][counted[j].table];
-			uint32_t	number = crm_match_counts_get(table, counted[j].hash);
-			uint64_t	total = crm_match_counts_total(table);
-
-			if (number < 1)
-				number = 1;
-			if (total < number)
-				total = number;
-			*counted[j].frequency = (float) log2((double) number / (double) total);
-		}
 		if (field->comparator == CRM_MATCH_WORDS)
 		{
 			CrmMatchWords *words = (CrmMatchWords *) (feature + field->offset);

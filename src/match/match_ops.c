@@ -70,16 +70,17 @@ load(MatchRun *run, ArrayType *only)
 	MemoryContextSwitchTo(old_context);
 }
 
-/* Frequencies of values into the features, then keys. */
+/* Keys, and before them, unless they are there, the frequencies of values. */
 static void
-make_keys(MatchRun *run)
+make_keys(MatchRun *run, bool have_frequencies)
 {
 	crm_match_report_phase(MATCH_PHASE_BLOCK);
 	for (uint32 i = 0; i < run->records.count; i++)
 	{
 		uint8_t    *feature = crm_match_feature(&run->records, i);
 
-		crm_match_set_frequencies(&run->model, feature, &run->frequencies);
+		if (!have_frequencies)
+			crm_match_set_frequencies(&run->model, feature, &run->frequencies);
 		crm_match_make_keys(&run->model, feature, crm_match_keys(&run->records, i));
 		if ((i & 4095) == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -285,7 +286,7 @@ train(MatchRun *run, int64 seed, LargeBlocks *blocks)
 	int64		labels;
 
 	count_values(run);
-	make_keys(run);
+	make_keys(run, false);
 	pairs = (double) divide(run, blocks);
 	crm_match_report_phase(MATCH_PHASE_TRAIN);
 	random = sample_random(run, seed, &random_count);
@@ -346,7 +347,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 	crm_match_report_start(InvalidOid);
 	load(run, NULL);
 	count_values(run);
-	make_keys(run);
+	make_keys(run, false);
 	divide(run, &blocks);
 	for (int r = 0; r < run->model.rules; r++)
 	{
@@ -403,7 +404,7 @@ start(const char *name, LargeBlocks *blocks)
 	crm_match_report_start(InvalidOid);
 	crm_match_read_frequencies(run);
 	load(run, NULL);
-	make_keys(run);
+	make_keys(run, false);
 	divide(run, blocks);
 	return run;
 }
@@ -782,7 +783,7 @@ crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 		train(run, 1, &blocks);
 		/* Without the rules that training left out. */
 		blocks.count = 0;
-		make_keys(run);
+		make_keys(run, true);
 		divide(run, &blocks);
 	}
 	crm_match_report_phase(MATCH_PHASE_SCORE);
