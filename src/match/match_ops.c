@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -647,7 +648,12 @@ make_desc(int columns, const char *const *names, const Oid *types)
 	TupleDesc	desc = CreateTemplateTupleDesc(columns);
 
 	for (int i = 0; i < columns; i++)
+	{
 		TupleDescInitEntry(desc, i + 1, names[i], types[i], -1, 0);
+		/* As the columns of our tables. */
+		if (types[i] == TEXTOID)
+			TupleDescInitEntryCollation(desc, i + 1, C_COLLATION_OID);
+	}
 	return desc;
 }
 
