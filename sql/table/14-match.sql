@@ -82,6 +82,7 @@ CREATE TABLE crm.match_rule_yield (
     expected_matches double precision NOT NULL, -- How many of them are of one entity.
     expected_alone double precision NOT NULL, -- How many of these no other rule brings.
     is_used boolean NOT NULL, -- Whether the version uses the rule; others bring the matches of one that it does not.
+    divided_by integer, -- Place of the rule by whose keys its large blocks are divided; null: it has none.
     PRIMARY KEY (model, version, rule),
     FOREIGN KEY (model, version) REFERENCES crm.match_version (model, version) ON UPDATE CASCADE ON DELETE CASCADE
 );

@@ -294,7 +294,7 @@ crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint32_t
 	{
 		const CrmMatchRule *rule = &model->rule[r];
 		uint64_t	made[128];
-		int			count = rule->idle ? 0 : 1;
+		int			count = rule->made ? 1 : 0;
 		int			kept = 0;
 
 		made[0] = (uint64_t) r + 1;
@@ -636,11 +636,11 @@ choose_divider(const CrmMatchRecords *records, int rule, const Entry *entries, s
 }
 
 uint64_t
-crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_record, uint64_t *pairs,
+crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
+				 uint32_t limit, double pairs_per_record, uint64_t *pairs,
 				 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 				 void *argument, CrmMatchHost *host)
 {
-	const CrmMatchModel *model = records->model;
 	uint64_t	total = 0;
 	uint64_t	budget = (uint64_t) (pairs_per_record * records->count);
 
@@ -648,7 +648,7 @@ crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_reco
 		budget = LEAST_BUDGET;
 	for (int r = 0; r < model->rules; r++)
 	{
-		const CrmMatchRule *rule = &model->rule[r];
+		CrmMatchRule *rule = &model->rule[r];
 		void	   *memory;
 		size_t		count;
 		Entry	   *entries;
@@ -660,7 +660,9 @@ crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_reco
 
 		if (pairs != NULL)
 			pairs[r] = 0;
-		if (rule->idle)
+		if (choose)
+			rule->divider = -1;
+		if (!rule->made)
 			continue;
 		entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
 		cap = choose_cap(entries, count, limit, budget, host);
@@ -677,7 +679,9 @@ crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_reco
 		if (largest > cap)
 		{
 			room = host->allocate(host, 2 * largest * sizeof(Entry));
-			divider = choose_divider(records, r, entries, count, cap, room, host);
+			if (choose)
+				rule->divider = choose_divider(records, r, entries, count, cap, room, host);
+			divider = rule->divider;
 			for (size_t start = 0; start < count;)
 			{
 				size_t		end = end_of_block(entries, start, count);
@@ -723,4 +727,51 @@ crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_reco
 		total += of_rule;
 	}
 	return total;
+}
+
+void
+crm_match_choose_made(CrmMatchModel *model)
+{
+	bool		changed = true;
+
+	for (int r = 0; r < model->rules; r++)
+		model->rule[r].made = !model->rule[r].idle;
+	while (changed)
+	{
+		changed = false;
+		for (int r = 0; r < model->rules; r++)
+		{
+			int			divider = model->rule[r].divider;
+
+			if (model->rule[r].made && divider >= 0 && divider < model->rules && !model->rule[divider].made)
+			{
+				model->rule[divider].made = 1;
+				changed = true;
+			}
+		}
+	}
+}
+
+void
+crm_match_drop_idle(CrmMatchRecords *records, uint64_t *pairs, CrmMatchHost *host)
+{
+	const CrmMatchModel *model = records->model;
+	bool		any = false;
+
+	for (int r = 0; r < model->rules; r++)
+		if (model->rule[r].idle)
+		{
+			any = any || model->rule[r].made;
+			pairs[r] = 0;
+		}
+	for (uint32_t i = 0; i < records->count && any; i++)
+	{
+		uint32_t   *key = crm_match_keys(records, i);
+
+		for (int r = 0; r < model->rules; r++)
+			if (model->rule[r].idle && model->rule[r].made)
+				memset(key + model->rule[r].slot, 0, model->rule[r].slots * sizeof(uint32_t));
+		if ((i & 4095) == 0)
+			host->interrupt(host);
+	}
 }

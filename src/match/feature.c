@@ -360,6 +360,8 @@ crm_match_layout(CrmMatchModel *model)
 				!crm_aspect_fits((CrmComparator) model->field[rule->part[j].field].comparator,
 								 (CrmAspect) rule->part[j].aspect))
 				return "a blocking rule names a property that its field has not";
+		rule->made = 1;
+		rule->divider = -1;
 		rule->slot = slot;
 		rule->slots = keys_of_rule(model, rule);
 		slot += rule->slots;

@@ -117,6 +117,8 @@ typedef struct CrmMatchRule
 		int32_t		aspect;		/* CrmAspect */
 	}			part[CRM_MATCH_RULE_PARTS];
 	int32_t		idle;			/* training found that others bring its matches */
+	int32_t		divider;		/* rule by whose keys its large blocks are divided */
+	int32_t		made;			/* its keys are made: it is not idle, or divides */
 	int32_t		slot;			/* first of its keys in a record */
 	int32_t		slots;
 } CrmMatchRule;
@@ -384,11 +386,19 @@ typedef struct CrmMatchLargeBlock
  * and calls report for each; also smaller ones, the largest first, where a rule
  * would otherwise give more than pairs_per_record times the records.  Returns
  * how many pairs the blocks now have, pairs of several blocks counted once for
- * each; by rule when pairs is not NULL.
+ * each; by rule when pairs is not NULL.  Training chooses the rules that divide
+ * and keeps them in the model, which is that of the records.
  */
-extern uint64_t crm_match_divide(CrmMatchRecords *records, uint32_t limit, double pairs_per_record, uint64_t *pairs,
+extern uint64_t crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
+								 uint32_t limit, double pairs_per_record, uint64_t *pairs,
 								 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 								 void *argument, CrmMatchHost *host);
+
+/* Which rules give keys: those that are not idle and those that divide them. */
+extern void crm_match_choose_made(CrmMatchModel *model);
+
+/* Takes away the keys of idle rules, which were only there to divide. */
+extern void crm_match_drop_idle(CrmMatchRecords *records, uint64_t *pairs, CrmMatchHost *host);
 
 /*
  * Calls pair for each pair of records that share a key of the rule, in the

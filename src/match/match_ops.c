@@ -26,8 +26,8 @@
 /* Weights of pairs of which people have said what they are. */
 #define CERTAIN 1000.0
 
-/* Records that are drawn for pairs at random: over a million pairs. */
-#define SAMPLED_RECORDS 1600
+/* Records that are drawn for pairs at random: nearly a million pairs. */
+#define SAMPLED_RECORDS 1400
 
 /* Pairs of blocks that training looks at, about. */
 #define SAMPLED_PAIRS 1500000.0
@@ -71,17 +71,16 @@ load(MatchRun *run, ArrayType *only)
 	MemoryContextSwitchTo(old_context);
 }
 
-/* Keys, and before them, unless they are there, the frequencies of values. */
+/* Frequencies of values into the features, then keys. */
 static void
-make_keys(MatchRun *run, bool have_frequencies)
+make_keys(MatchRun *run)
 {
 	crm_match_report_phase(MATCH_PHASE_BLOCK);
 	for (uint32 i = 0; i < run->records.count; i++)
 	{
 		uint8_t    *feature = crm_match_feature(&run->records, i);
 
-		if (!have_frequencies)
-			crm_match_set_frequencies(&run->model, feature, &run->frequencies);
+		crm_match_set_frequencies(&run->model, feature, &run->frequencies);
 		crm_match_make_keys(&run->model, feature, crm_match_keys(&run->records, i));
 		if ((i & 4095) == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -110,9 +109,9 @@ note_large_block(const CrmMatchLargeBlock *block, void *argument)
 }
 
 static uint64
-divide(MatchRun *run, LargeBlocks *blocks)
+divide(MatchRun *run, bool choose, LargeBlocks *blocks)
 {
-	uint64		pairs = crm_match_divide(&run->records, (uint32) run->block_limit, run->pairs_per_record, run->pairs,
+	uint64		pairs = crm_match_divide(&run->records, &run->model, choose, (uint32) run->block_limit, run->pairs_per_record, run->pairs,
 										 note_large_block, blocks, &run->host);
 
 	crm_match_report_planned(pairs);
@@ -287,8 +286,8 @@ train(MatchRun *run, int64 seed, LargeBlocks *blocks)
 	int64		labels;
 
 	count_values(run);
-	make_keys(run, false);
-	pairs = (double) divide(run, blocks);
+	make_keys(run);
+	pairs = (double) divide(run, true, blocks);
 	crm_match_report_phase(MATCH_PHASE_TRAIN);
 	random = sample_random(run, seed, &random_count);
 	fraction = pairs <= SAMPLED_PAIRS ? 1 : SAMPLED_PAIRS / pairs;
@@ -348,8 +347,8 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 	crm_match_report_start(InvalidOid);
 	load(run, NULL);
 	count_values(run);
-	make_keys(run, false);
-	divide(run, &blocks);
+	make_keys(run);
+	divide(run, true, &blocks);
 	for (int r = 0; r < run->model.rules; r++)
 	{
 		const CrmMatchRule *rule = &run->model.rule[r];
@@ -405,8 +404,9 @@ start(const char *name, LargeBlocks *blocks)
 	crm_match_report_start(InvalidOid);
 	crm_match_read_frequencies(run);
 	load(run, NULL);
-	make_keys(run, false);
-	divide(run, blocks);
+	make_keys(run);
+	divide(run, false, blocks);
+	crm_match_drop_idle(&run->records, run->pairs, &run->host);
 	return run;
 }
 
@@ -787,10 +787,7 @@ crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 		crm_match_report_start(InvalidOid);
 		load(run, NULL);
 		train(run, 1, &blocks);
-		/* Without the rules that training left out. */
-		blocks.count = 0;
-		make_keys(run, true);
-		divide(run, &blocks);
+		crm_match_drop_idle(&run->records, run->pairs, &run->host);
 	}
 	crm_match_report_phase(MATCH_PHASE_SCORE);
 	compared = crm_match_score(run, Min(LEAST_EDGE, run->review_threshold), &edges);

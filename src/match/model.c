@@ -257,15 +257,18 @@ read_idle_rules(MatchRun *run, Datum name)
 	Oid			types[] = {TEXTOID, INT4OID};
 	Datum		values[] = {name, Int32GetDatum(run->version)};
 
-	query("SELECT rule FROM crm.match_rule_yield WHERE model = $1 AND version = $2 AND NOT is_used", 2, types, values);
+	query("SELECT rule, divided_by, is_used::integer FROM crm.match_rule_yield WHERE model = $1 AND version = $2", 2, types, values);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		int			rule = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, 0);
 
-		if (rule >= 1 && rule <= run->model.rules)
-			run->model.rule[rule - 1].idle = 1;
+		if (rule < 1 || rule > run->model.rules)
+			continue;
+		run->model.rule[rule - 1].divider = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, 0) - 1;
+		run->model.rule[rule - 1].idle = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, 1) == 0;
 	}
 	SPI_freetuptable(SPI_tuptable);
+	crm_match_choose_made(&run->model);
 }
 
 MatchRun *
@@ -548,12 +551,13 @@ crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchT
 	}
 	for (int r = 0; r < run->model.rules; r++)
 	{
-		Oid			rule_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, BOOLOID};
+		Oid			rule_types[] = {TEXTOID, INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, BOOLOID, INT4OID};
+		int			divider = run->model.rule[r].divider;
 		Datum		row[] = {name, values[1], Int32GetDatum(r + 1), Float8GetDatum(training->rule[r].pairs),
-		Float8GetDatum(training->rule[r].matches), Float8GetDatum(training->rule[r].alone), BoolGetDatum(!run->model.rule[r].idle)};
+		Float8GetDatum(training->rule[r].matches), Float8GetDatum(training->rule[r].alone), BoolGetDatum(!run->model.rule[r].idle), Int32GetDatum(divider + 1)};
 
-		execute("INSERT INTO crm.match_rule_yield (model, version, rule, pairs, expected_matches, expected_alone, is_used) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-				7, rule_types, row, NULL, SPI_OK_INSERT);
+		execute("INSERT INTO crm.match_rule_yield (model, version, rule, pairs, expected_matches, expected_alone, is_used, divided_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+				8, rule_types, row, divider < 0 ? "       n" : NULL, SPI_OK_INSERT);
 	}
 	return version;
 }
