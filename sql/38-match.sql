@@ -266,7 +266,7 @@ CREATE FUNCTION crm.match_pairs(model text, min_weight float8 DEFAULT 0, OUT lef
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 100000
 AS 'MODULE_PATHNAME', 'crm_match_sql_pairs';
-COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose evidence weighs at least min_weight, in bits; 0 is a probability of one half, each bit doubles the odds. left_id comes before right_id in the order of the table''s numbers. Errors: 42704 no such model; 55000 not trained.';
+COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose evidence weighs at least min_weight, in bits; 0 is a probability of one half, each bit doubles the odds. left_id comes before right_id in the order of the table''s numbers. A model that is not trained is trained first. Errors: 42704 no such model; 55000 it cannot be trained.';
 
 CREATE FUNCTION crm.match_clusters(model text, threshold float8 DEFAULT NULL, OUT id text, OUT cluster_id text)
 RETURNS SETOF record

@@ -129,7 +129,6 @@ CREATE TABLE crm.match_pair (
 );
 COMMENT ON TABLE crm.match_pair IS 'Pairs that crm.dedupe() found in tables of yours; those of contacts are in crm.duplicate_pair.';
 CREATE INDEX match_pair_right ON crm.match_pair (model, right_id);
-CREATE INDEX match_pair_new ON crm.match_pair (model, weight DESC) WHERE status = 'new';
 
 CREATE TABLE crm.match_cluster (
     model text COLLATE "C" NOT NULL, -- What made it.

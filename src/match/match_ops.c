@@ -395,17 +395,30 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 
 /* ---- matching ---- */
 
-/* Opens and loads a trained model and prepares its records for comparison. */
+/*
+ * Opens a model, loads its records and prepares them for comparison; trains it
+ * first if it is not trained, from the records that are at hand.
+ */
 static MatchRun *
 start(const char *name, LargeBlocks *blocks)
 {
-	MatchRun   *run = crm_match_open(name, true);
+	MatchRun   *run = crm_match_open(name, false);
 
 	crm_match_report_start(InvalidOid);
-	crm_match_read_frequencies(run);
-	load(run, NULL);
-	make_keys(run);
-	divide(run, false, blocks);
+	if (run->version > 0)
+	{
+		MemoryContextDelete(run->context);
+		run = crm_match_open(name, true);
+		crm_match_read_frequencies(run);
+		load(run, NULL);
+		make_keys(run);
+		divide(run, false, blocks);
+	}
+	else
+	{
+		load(run, NULL);
+		train(run, 1, blocks);
+	}
 	crm_match_drop_idle(&run->records, run->pairs, &run->host);
 	return run;
 }
@@ -776,19 +789,7 @@ crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 	result_desc = BlessTupleDesc(result_desc);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	run = crm_match_open(name, false);
-	if (run->version > 0)
-	{
-		MemoryContextDelete(run->context);
-		run = start(name, &blocks);
-	}
-	else
-	{
-		crm_match_report_start(InvalidOid);
-		load(run, NULL);
-		train(run, 1, &blocks);
-		crm_match_drop_idle(&run->records, run->pairs, &run->host);
-	}
+	run = start(name, &blocks);
 	crm_match_report_phase(MATCH_PHASE_SCORE);
 	compared = crm_match_score(run, Min(LEAST_EDGE, run->review_threshold), &edges);
 	cluster = crm_match_find_clusters(run, &edges);

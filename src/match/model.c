@@ -576,26 +576,42 @@ execute_write(const char *sql, int nargs, Oid *types, Datum *values)
 void
 crm_match_write_found(Oid *types, Datum *values)
 {
+	StringInfoData sql;
+	bool		is_first;
+
+	initStringInfo(&sql);
 	execute_write("DELETE FROM crm.match_cluster WHERE model = $1", 1, types, values);
 	execute_write("INSERT INTO crm.match_cluster (model, id, cluster_id) SELECT $1, id, cluster_id FROM crm_member", 1, types, values);
 	execute_write("DELETE FROM crm.match_block WHERE model = $1", 1, types, values);
 	execute_write("INSERT INTO crm.match_block (model, rule, key, records, example_id, divided_by, left_out) "
 				  "SELECT $1, rule, key, records, example_id, divided_by, left_out FROM crm_block ON CONFLICT DO NOTHING", 1, types, values);
-	execute_write("WITH gone AS ("
-				  "DELETE FROM crm.match_pair p WHERE p.model = $1 AND p.status = 'new' "
-				  "AND NOT EXISTS (SELECT FROM crm_found f WHERE f.left_id = p.left_id AND f.right_id = p.right_id) RETURNING 1), "
-				  "changed AS ("
-				  "UPDATE crm.match_pair p SET weight = f.weight, probability = f.probability, in_cluster = f.in_cluster, version = $2 "
-				  "FROM crm_found f WHERE p.model = $1 AND p.status = 'new' AND f.left_id = p.left_id AND f.right_id = p.right_id "
-				  "AND (p.weight, p.in_cluster, p.version) IS DISTINCT FROM (f.weight, f.in_cluster, $2)), "
-				  "made AS ("
-				  "INSERT INTO crm.match_pair (model, left_id, right_id, weight, probability, in_cluster, version) "
-				  "SELECT $1, f.left_id, f.right_id, f.weight, f.probability, f.in_cluster, $2 FROM crm_found f "
-				  "WHERE NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = f.left_id AND p.right_id = f.right_id) "
-				  "ON CONFLICT DO NOTHING RETURNING 1), "
-				  "logged AS ("
-				  "INSERT INTO crm.match_run (model, version, started_at, finished_at, records, compared, found, clusters, added, withdrawn) "
-				  "SELECT $1, $2, pg_catalog.statement_timestamp(), pg_catalog.clock_timestamp(), $3, $4, (SELECT pg_catalog.count(*) FROM crm_found), $5, "
-				  "(SELECT pg_catalog.count(*) FROM made), (SELECT pg_catalog.count(*) FROM gone) RETURNING added, withdrawn) "
-				  "SELECT added, withdrawn FROM logged", 5, types, values);
+	/* The first time there is nothing to compare with. */
+	if (SPI_execute_with_args("SELECT FROM crm.match_pair WHERE model = $1 LIMIT 1", 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "reading pairs failed");
+	is_first = SPI_processed == 0;
+	resetStringInfo(&sql);
+	appendStringInfo(&sql, "WITH ");
+	if (!is_first)
+		appendStringInfoString(&sql,
+							   "gone AS ("
+							   "DELETE FROM crm.match_pair p WHERE p.model = $1 AND p.status = 'new' "
+							   "AND NOT EXISTS (SELECT FROM crm_found f WHERE f.left_id = p.left_id AND f.right_id = p.right_id) RETURNING 1), "
+							   "changed AS ("
+							   "UPDATE crm.match_pair p SET weight = f.weight, probability = f.probability, in_cluster = f.in_cluster, version = $2 "
+							   "FROM crm_found f WHERE p.model = $1 AND p.status = 'new' AND f.left_id = p.left_id AND f.right_id = p.right_id "
+							   "AND (p.weight, p.in_cluster, p.version) IS DISTINCT FROM (f.weight, f.in_cluster, $2)), ");
+	appendStringInfo(&sql,
+					 "made AS ("
+					 "INSERT INTO crm.match_pair (model, left_id, right_id, weight, probability, in_cluster, version) "
+					 "SELECT $1, f.left_id, f.right_id, f.weight, f.probability, f.in_cluster, $2 FROM crm_found f %s "
+					 "ON CONFLICT DO NOTHING RETURNING 1), "
+					 "logged AS ("
+					 "INSERT INTO crm.match_run (model, version, started_at, finished_at, records, compared, found, clusters, added, withdrawn) "
+					 "SELECT $1, $2, pg_catalog.statement_timestamp(), pg_catalog.clock_timestamp(), $3, $4, (SELECT pg_catalog.count(*) FROM crm_found), $5, "
+					 "(SELECT pg_catalog.count(*) FROM made), %s RETURNING added, withdrawn) "
+					 "SELECT added, withdrawn FROM logged",
+					 is_first ? "" : "WHERE NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = f.left_id AND p.right_id = f.right_id)",
+					 is_first ? "0" : "(SELECT pg_catalog.count(*) FROM gone)");
+	execute_write(sql.data, 5, types, values);
+	pfree(sql.data);
 }
