@@ -307,24 +307,24 @@ DECLARE
     entity text;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = model FOR NO KEY UPDATE;
-    SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(model);
+    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model FOR NO KEY UPDATE;
+    SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(dedupe.model);
     IF entity = 'contact' THEN
         DELETE FROM crm.duplicate_pair d
-        WHERE d.status = 'new' AND d.method = model
+        WHERE d.status = 'new' AND d.method = dedupe.model
           AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.contact_id::text AND p.right_id = d.duplicate_id::text);
         INSERT INTO crm.duplicate_pair AS d (contact_id, duplicate_id, strength, evidence, method)
-        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), dedupe.model
         FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
         ON CONFLICT ON CONSTRAINT duplicate_pair_pkey DO UPDATE
         SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
         WHERE d.status = 'new' AND (d.strength, d.evidence) IS DISTINCT FROM (excluded.strength, d.evidence || excluded.evidence);
     ELSIF entity = 'company' THEN
         DELETE FROM crm.company_duplicate_pair d
-        WHERE d.status = 'new' AND d.method = model
+        WHERE d.status = 'new' AND d.method = dedupe.model
           AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.company_id::text AND p.right_id = d.duplicate_id::text);
         INSERT INTO crm.company_duplicate_pair AS d (company_id, duplicate_id, strength, evidence, method)
-        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), dedupe.model
         FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
         ON CONFLICT ON CONSTRAINT company_duplicate_pair_pkey DO UPDATE
         SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
