@@ -203,12 +203,34 @@ BEGIN
             RAISE EXCEPTION 'field % of a match model lacks name, expression or comparator', item.nr
                 USING ERRCODE = 'invalid_parameter_value', DETAIL = item.field::text;
         END IF;
+        SELECT k INTO missing FROM jsonb_object_keys(item.field) k
+        WHERE NOT k IN ('name', 'expression', 'comparator', 'thresholds', 'max_values', 'decisive', 'shared', 'dependent_group') LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'unknown key "%" of field "%" of a match model', missing, item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group.';
+        ELSIF NOT item.field ->> 'name' ~ '^[a-z_][a-z0-9_]{0,62}$' THEN
+            RAISE EXCEPTION '"%" cannot be the name of a field of a match model', item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'It has small Latin letters, digits and _, and begins with no digit.';
+        ELSIF NOT item.field ->> 'comparator' IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier') THEN
+            RAISE EXCEPTION 'unknown comparator "%" of field "%"', item.field ->> 'comparator', item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: exact, text, name_part, person, date, number, email, phone, words, identifier.';
+        ELSIF NOT coalesce((item.field ->> 'max_values')::integer, 1) BETWEEN 1 AND 3 THEN
+            RAISE EXCEPTION 'field "%" compares 1 to 3 values, not %', item.field ->> 'name', item.field ->> 'max_values' USING ERRCODE = 'invalid_parameter_value';
+        ELSIF EXISTS (SELECT FROM crm.match_field f WHERE f.model = name AND f.name = item.field ->> 'name') THEN
+            RAISE EXCEPTION 'two fields of the match model have the name "%"', item.field ->> 'name' USING ERRCODE = 'invalid_parameter_value';
+        END IF;
         INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group)
         VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
                 CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
                 coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false),
                 coalesce((item.field ->> 'shared')::boolean, false), item.field ->> 'dependent_group');
     END LOOP;
+    SELECT r.value::text INTO missing FROM jsonb_array_elements(spec -> 'blocking') r
+    WHERE CASE WHEN jsonb_typeof(r.value) = 'array' THEN jsonb_array_length(r.value) NOT BETWEEN 1 AND 4 ELSE true END LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a blocking rule is a list of 1 to 4 fields, not %', missing
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ["email"] or ["person:family", "birth_date:year"].';
+    END IF;
     INSERT INTO crm.blocking_rule (model, "position", parts)
     SELECT name, r.ordinality, ARRAY(SELECT jsonb_array_elements_text(r.value)) FROM jsonb_array_elements(spec -> 'blocking') WITH ORDINALITY r;
     PERFORM crm.check_match_model(name);
@@ -362,6 +384,11 @@ BEGIN
     WHERE p.model = model AND (p.left_id, p.right_id) IN ((left_id, right_id), (right_id, left_id)) AND p.status <> 'merged';
     IF EXISTS (SELECT FROM crm.match_model m WHERE m.name = model AND m.entity = 'contact') THEN
         PERFORM crm.decide_duplicate(left_id::bigint, right_id::bigint, CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END);
+    ELSIF EXISTS (SELECT FROM crm.match_model m WHERE m.name = model AND m.entity = 'company') THEN
+        UPDATE crm.company_duplicate_pair d
+        SET status = CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END,
+            decided_at = CASE WHEN is_match IS NOT NULL THEN now() END, decided_by = CASE WHEN is_match IS NOT NULL THEN crm.current_actor() END
+        WHERE d.company_id = least(left_id::bigint, right_id::bigint) AND d.duplicate_id = greatest(left_id::bigint, right_id::bigint) AND d.status <> 'merged';
     END IF;
 END
 $$;

@@ -185,7 +185,8 @@ read_rules(MatchRun *run, Datum name)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("blocking rule %d of match model \"%s\" names an unknown field \"%s\"",
-								(int) i + 1, run->name, part)));
+								(int) i + 1, run->name, part),
+						 errhint("A rule is a list of fields of the model, each \"field\" or \"field:property\".")));
 			if (aspect < 0 ||
 				!crm_aspect_fits((CrmComparator) run->model.field[field].comparator, (CrmAspect) aspect))
 			{
@@ -283,7 +284,8 @@ crm_match_open(const char *name, bool trained)
 	query("SELECT name, relation, "
 		  "CASE WHEN pg_catalog.cardinality(id_columns) = 1 THEN pg_catalog.quote_ident(id_columns[1]) "
 		  "ELSE 'ROW(' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)) || ')' END, "
-		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
+		  /* A bare name in ORDER BY would be that of the text in the output. */
+		  "(SELECT pg_catalog.string_agg('coalesce(' || pg_catalog.quote_ident(c) || ')', ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
 		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
