@@ -40,7 +40,7 @@ BEGIN
                 WHEN n ~ '(^|_)(birth_?year|year_of_birth|by)$' THEN 'birth_year'
                 WHEN n ~ '(^|_)(birth_?month|month_of_birth|bm)$' THEN 'birth_month'
                 WHEN n ~ '(^|_)(birth_?day|day_of_birth|bd)$' THEN 'birth_day'
-                WHEN n ~ 'e_?mail|почта' THEN 'email'
+                WHEN n ~ 'e_?mail|(^|_)mail(_?[0-9]+)?$|почта' THEN 'email'
                 WHEN n ~ 'phone|mobile|(^|_)tel$|телефон|(^|_)fax$' THEN 'phone'
                 WHEN n ~ '(soc_sec|ssn|snils|снилс|passport|national_id|social)|(^|_)(tax_?id|inn|инн|vat|lei|registration_id|ogrn)$' THEN 'identifier'
                 WHEN n ~ '(^|_)(full_?name|person|contact_name|client_name|customer_name|фио)$' THEN 'full_name'
@@ -57,7 +57,7 @@ BEGIN
             FROM pg_attribute a
             JOIN pg_class r ON r.oid = a.attrelid
             JOIN pg_type t ON t.oid = a.atttypid
-            CROSS JOIN LATERAL (SELECT lower(a.attname) AS n) l
+            CROSS JOIN LATERAL (SELECT translate(lower(a.attname::text COLLATE "default"), ' -.', '___') AS n) l
             LEFT JOIN pg_stats s ON s.schemaname = r.relnamespace::regnamespace::text AND s.tablename = r.relname AND s.attname = a.attname
             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory IN ('S', 'D', 'N', 'A', 'U')
         ) s WHERE s.role IS NOT NULL GROUP BY s.role
