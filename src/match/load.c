@@ -399,6 +399,12 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 				 errdetail("Column %s of table %s is null.", run->id_expression, run->relation)));
 	old_context = MemoryContextSwitchTo(receiver->row);
 	id = DatumGetTextPP(slot->tts_values[0]);
+	if (run->records.count > 0 && strlen(crm_match_id(run, run->records.count - 1)) == VARSIZE_ANY_EXHDR(id) &&
+		memcmp(crm_match_id(run, run->records.count - 1), VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("two records of model \"%s\" have the number \"%s\"", run->name, crm_match_id(run, run->records.count - 1)),
+				 errhint("crm.match_model.id_columns must tell the rows of table %s apart.", run->relation)));
 	add_id(receiver, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	feature = crm_match_feature(&run->records, run->records.count);
 	memset(feature, 0, run->model.feature_size);

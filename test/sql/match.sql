@@ -87,10 +87,11 @@ CREATE FUNCTION differing(model_1 text, version_1 integer, model_2 text, version
     WITH x AS (SELECT to_jsonb(p) - 'model' - 'version' AS p FROM parameters p WHERE model = $1 AND version = $2), y AS (SELECT to_jsonb(p) - 'model' - 'version' AS p FROM parameters p WHERE model = $3 AND version = $4)
     SELECT (SELECT count(*) FROM x), (SELECT count(*) FROM ((TABLE x EXCEPT TABLE y) UNION ALL (TABLE y EXCEPT TABLE x)) z)
 $$;
-SELECT parameters > 100 AS parameters, different FROM differing('persons', 1, 'persons', 2);
+SELECT parameters > 50 AS parameters, different FROM differing('persons', 1, 'persons', 2);
 -- ... in whatever order the rows lie on disk.
 CREATE TABLE shuffled AS SELECT * FROM person ORDER BY random();
-SELECT crm.create_match_model('shuffled', 'shuffled'), crm.train_match_model('shuffled', 7);
+SELECT crm.create_match_model('shuffled', 'shuffled');
+SELECT crm.train_match_model('shuffled', 7) AS version;
 SELECT different FROM differing('persons', 2, 'shuffled', 1);
 -- Weights never rise from a level to a lesser one where levels are ordered; both shares add up to one.
 SELECT count(*) AS fields, count(*) FILTER (WHERE abs(m - 1) > 1e-9) AS m_not_1, count(*) FILTER (WHERE abs(u - 1) > 1e-2) AS u_not_1
@@ -113,9 +114,8 @@ CREATE TABLE member AS SELECT * FROM crm.match_clusters('persons');
 SELECT count(*) AS members, count(DISTINCT id) AS ids, count(*) FILTER (WHERE cluster_id::bigint > id::bigint) AS not_the_first, count(DISTINCT cluster_id) BETWEEN 410 AND 440 AS clusters FROM member;
 SELECT count(*) FILTER (WHERE a.person = b.person) >= 0.92 * (SELECT count(*) FROM truth) AS recall, count(*) FILTER (WHERE a.person <> b.person) <= 0.03 * count(*) AS precision
 FROM member x JOIN member y ON y.cluster_id = x.cluster_id AND y.id::bigint > x.id::bigint JOIN made a ON a.id = x.id::bigint JOIN made b ON b.id = y.id::bigint;
--- A threshold that nothing reaches, and one that everything does which was compared.
+-- A threshold that nothing reaches.
 SELECT count(DISTINCT cluster_id) = count(*) AS all_alone FROM crm.match_clusters('persons', 500);
-SELECT count(DISTINCT cluster_id) < (SELECT count(DISTINCT cluster_id) FROM member) AS fewer FROM crm.match_clusters('persons', -4);
 
 -- ---- explanations: what is added up is the weight, bit for bit, for all pairs
 SELECT position, field, left_value, right_value, level, label, m > u AS for, round(level_weight + frequency_weight) IS NOT NULL AS weighed
@@ -219,10 +219,20 @@ CREATE TABLE helped AS SELECT * FROM crm.match_pairs('wide', -5);
 SELECT count(*) > 1000 AS pairs, (SELECT count(*) FROM ((TABLE alone EXCEPT TABLE helped) UNION ALL (TABLE helped EXCEPT TABLE alone)) x) AS different FROM helped;
 SELECT d.compared = a.compared AND d.pairs = a.pairs AND d.clusters = a.clusters AS same FROM crm.dedupe('wide') d, run_alone a;
 
+-- ---- a run can be cancelled at any time
+CREATE TABLE vast AS SELECT n AS id, 'k' || n % 4 AS k, md5(n::text) AS code FROM generate_series(1, 20000) n;
+SELECT crm.create_match_model('vast', 'vast', spec => '{"fields": [{"name": "k", "expression": "k", "comparator": "exact"}, {"name": "code", "expression": "code", "comparator": "text"}], "blocking": [["k"]], "pairs_per_record": 100000, "block_limit": 100000}');
+SET LOCAL statement_timeout = '300ms';
+SELECT crm.dedupe('vast');
+SET LOCAL crm.match_workers = 0;
+SELECT crm.train_match_model('vast');
+RESET statement_timeout;
+SELECT count(*) FROM crm.v_match_progress WHERE pid = pg_backend_pid();
+
 -- ---- a block that is too large is divided and told
-CREATE TABLE desk AS SELECT id, given_name, family_name, '+74950000000' AS phone FROM person WHERE birth_date IS NOT NULL;
-SELECT crm.create_match_model('desk', 'desk', spec => '{"fields": [{"name": "person", "expression": "ARRAY[given_name, family_name]", "comparator": "person", "decisive": true}, {"name": "phone", "expression": "phone", "comparator": "phone", "shared": true}],
-    "blocking": [["phone"], ["person"]], "block_limit": 50}');
+CREATE TABLE desk AS SELECT id, given_name, family_name, birth_date, '+74950000000' AS phone FROM person WHERE birth_date IS NOT NULL;
+SELECT crm.create_match_model('desk', 'desk', spec => '{"fields": [{"name": "person", "expression": "ARRAY[given_name, family_name]", "comparator": "person", "decisive": true}, {"name": "birth", "expression": "birth_date", "comparator": "date"}, {"name": "phone", "expression": "phone", "comparator": "phone", "shared": true}],
+    "blocking": [["phone"], ["person"], ["birth"]], "block_limit": 50}');
 SELECT rule, parts, keys, large_blocks FROM crm.dedup_plan('desk');
 SELECT records > 400 AS records, clusters > 30 AS clusters FROM crm.dedupe('desk');
 SELECT rule, records = (SELECT count(*) FROM desk) AS all_of_them, example_id IN (SELECT id::text FROM desk) AS example, divided_by, left_out BETWEEN 0 AND records AS left_out FROM crm.match_block WHERE model = 'desk';
@@ -282,8 +292,10 @@ INSERT INTO few VALUES (1, 'Anna', 'Field', '1990-05-06', 'anna@example.com', '+
 SELECT crm.train_match_model('few');
 INSERT INTO few VALUES (2, 'Boris', 'Stone', '1970-07-08', 'boris@example.com', '+79160000002', 'York', 'High Street 2');
 SELECT crm.train_match_model('few');
+DELETE FROM few;
+INSERT INTO few SELECT n, 'Anna', 'Field', '1990-05-06', 'anna@example.com', '+79160000001', 'Leeds', 'Low Street 1' FROM generate_series(1, 2) n;
+SELECT crm.train_match_model('few');
 INSERT INTO few SELECT n FROM generate_series(3, 40) n;
-SELECT crm.dedupe('few');
 DELETE FROM few WHERE id < 3;
 SELECT crm.dedupe('few');
 -- Rows of nulls among others match nothing.
@@ -349,13 +361,14 @@ SELECT added, withdrawn FROM crm.dedupe('contacts');
 SELECT count(DISTINCT cluster_id) + 2 - count(*) AS clusters FROM crm.match_cluster WHERE model = 'contacts' AND id IN (:'apart_1', :'apart_2');
 CREATE TABLE merged AS SELECT * FROM crm.merge_clusters('contacts', 0.99, 1000);
 SELECT count(*) > 20 AS done, count(merge_id) > 15 AS merged, count(*) FILTER (WHERE merge_id IS NULL AND skipped IS NULL) AS neither FROM merged;
-SELECT replace(replace(skipped, :'proved_1', 'ONE'), :'proved_2', 'OTHER') AS skipped FROM merged WHERE skipped LIKE '%account%';
+SELECT regexp_replace(skipped, '\d+', 'N', 'g') AS skipped FROM merged WHERE skipped LIKE '%account%';
 SELECT count(*) AS of_two_persons FROM merged m JOIN crm.contact c ON c.merged_into = m.survivor::bigint JOIN contact_of a ON a.contact_id = c.id JOIN contact_of b ON b.contact_id = m.survivor::bigint WHERE a.person <> b.person;
 SELECT count(*) AS still_there FROM crm.contact WHERE id IN (:apart_1, :apart_2) AND merged_into IS NULL;
 SELECT count(*) > 0 AS merged FROM crm.match_pair WHERE model = 'contacts' AND status = 'merged';
 SELECT count(*) AS again FROM crm.merge_clusters('contacts', 0.99, 1000) WHERE merge_id IS NOT NULL;
-SELECT crm.unmerge(merge_id) IS NOT NULL AS undone FROM merged WHERE merge_id IS NOT NULL ORDER BY merge_id LIMIT 1;
-SELECT status, count(*) FROM crm.match_pair WHERE model = 'contacts' AND (left_id, right_id) IN (SELECT least(m.survivor::bigint, c.id)::text, greatest(m.survivor::bigint, c.id)::text
+SELECT merge_id AS undone FROM merged WHERE merge_id IS NOT NULL ORDER BY merge_id LIMIT 1 \gset
+SELECT count(*) AS conflicts FROM crm.unmerge(:undone);
+SELECT status, count(*) FROM crm.match_pair WHERE model = 'contacts' AND (left_id, right_id) IN (SELECT least(m.survivor::bigint, c.contact_id)::text, greatest(m.survivor::bigint, c.contact_id)::text
     FROM (SELECT * FROM merged WHERE merge_id IS NOT NULL ORDER BY merge_id LIMIT 1) m, contact_of c) GROUP BY 1;
 SELECT crm.label_pair('contacts', :'proved_1', :'proved_2', false);
 SELECT status FROM crm.duplicate_pair WHERE contact_id = :proved_1 AND duplicate_id = :proved_2;
