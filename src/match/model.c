@@ -289,7 +289,8 @@ crm_match_open(const char *name, bool trained)
 		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
-		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1) "
+		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1), "
+		  "pg_catalog.to_regclass(relation)::pg_catalog.oid "
 		  "FROM crm.match_model WHERE name = $1", 1, types, &argument);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -316,6 +317,7 @@ crm_match_open(const char *name, bool trained)
 		run->block_limit = int_at(row, desc, 11, 1000);
 		run->pairs_per_record = double_at(row, desc, 12);
 		id_type = text_at(row, desc, 13);
+		run->relation_oid = DatumGetObjectId(SPI_getbinval(row, desc, 14, &isnull));
 		run->id_type = id_type == NULL ? NULL : MemoryContextStrdup(context, id_type);
 	}
 	SPI_freetuptable(SPI_tuptable);
