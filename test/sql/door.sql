@@ -68,3 +68,6 @@ SELECT count(*) AS buildings FROM (SELECT DISTINCT door FROM crm.match_key) k;
 UPDATE crm.match_model SET filter = 'id <> 5' WHERE name = 'door';
 SELECT record_id FROM crm.find_duplicates('door', door.form(4) || '{"id": 4}');
 UPDATE crm.match_model SET filter = NULL WHERE name = 'door';
+
+SELECT crm.drop_match_model('door');
+DROP SCHEMA door CASCADE;
