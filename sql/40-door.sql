@@ -18,8 +18,6 @@ COMMENT ON FUNCTION crm.find_duplicates(text, jsonb, integer, float8) IS 'The ro
 CREATE FUNCTION crm.find_duplicates(model text, record text, max_results integer DEFAULT 10, min_probability float8 DEFAULT 0.1,
     OUT record_id text, OUT weight float8, OUT probability float8, OUT explanation jsonb)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 5 AS $$
-    SELECT d.record_id, d.weight, d.probability, d.explanation
-    FROM crm.find_duplicates($1, $2::pg_catalog.jsonb, $3, $4) AS d
-$$;
+LANGUAGE c STABLE STRICT ROWS 5
+AS 'MODULE_PATHNAME', 'crm_door_sql_find_text';
 COMMENT ON FUNCTION crm.find_duplicates(text, text, integer, float8) IS 'crm.find_duplicates(text, jsonb, integer, float8) of a record written as text. Errors as there; 22P02 the text is not JSON.';

@@ -14,14 +14,14 @@ COMMENT ON TABLE crm.match_door IS 'Kept keys of match models, by which crm.find
 CREATE TABLE crm.match_key (
     door integer NOT NULL, -- Number of the building.
     key bigint NOT NULL, -- Place of the blocking rule, from 0, in the high 32 bits, hash of the values in the low ones.
-    record_id text NOT NULL, -- A record that has it.
+    record_id text COLLATE "C" NOT NULL, -- A record that has it.
     PRIMARY KEY (door, key, record_id)
 );
 COMMENT ON TABLE crm.match_key IS 'Kept keys of records, one row each. Of a key of more than 100 records some may be missing: it brings nobody together.';
 
 CREATE TABLE crm.match_record (
     door integer NOT NULL, -- Number of the building.
-    record_id text NOT NULL, -- The record.
+    record_id text COLLATE "C" NOT NULL, -- The record.
     keys bytea NOT NULL, -- Its keys, ascending, 8 bytes each, low bytes first.
     PRIMARY KEY (door, record_id)
 );

@@ -44,6 +44,7 @@
 #define LAST_COMPATIBLE_NAME 7
 
 PG_FUNCTION_INFO_V1(crm_door_sql_find);
+PG_FUNCTION_INFO_V1(crm_door_sql_find_text);
 
 static MatchDoor *doors[KEPT_DOORS];
 static uint64 clock_of_doors;
@@ -637,4 +638,12 @@ crm_door_sql_find(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* The same of a record that is written as text. */
+Datum
+crm_door_sql_find_text(PG_FUNCTION_ARGS)
+{
+	PG_GETARG_DATUM(1) = DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	return crm_door_sql_find(fcinfo);
 }
