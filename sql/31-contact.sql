@@ -9,33 +9,24 @@ COMMENT ON FUNCTION crm.derive() IS 'Trigger of contact, company and their point
 CREATE FUNCTION crm.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    moved boolean;
 BEGIN
     -- The log of a contact goes with the contact itself, never alone ...
     IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM crm.contact WHERE id = OLD.contact_id) THEN
         RETURN OLD;
     END IF;
     -- ... or moves, entry by entry and unchanged, to the contact that absorbed it.
-    IF TG_OP = 'DELETE' THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s n JOIN crm.contact c ON c.merged_into = n.contact_id
-                                       WHERE c.id = $1 AND n.id = $2 AND to_jsonb(n) - ''contact_id'' = $3)', TG_RELID::regclass)
-        USING OLD.contact_id, OLD.id, to_jsonb(OLD) - 'contact_id' INTO moved;
-        IF moved THEN
+    IF TG_OP = 'DELETE' AND TG_RELID = 'crm.consent'::regclass THEN
+        IF EXISTS (SELECT FROM crm.contact c JOIN crm.consent n ON n.contact_id = c.merged_into AND n.id = OLD.id
+                   WHERE c.id = OLD.contact_id AND to_jsonb(n) - 'contact_id' = to_jsonb(OLD) - 'contact_id') THEN
             RETURN OLD;
         END IF;
         -- ... and back, or goes with the merge that wrote it, when that is undone.
-        IF crm.merge_mode() = 'undo' THEN
-            EXECUTE format('SELECT EXISTS (
-                SELECT FROM crm.merge_journal j
-                WHERE j.survivor_id = $1 AND j.relation = %L AND (j.row_before || j.row_after) ->> ''id'' = $2::text
-                  AND (j.operation = ''add'' OR j.operation = ''move'' AND EXISTS (
-                      SELECT FROM %s n WHERE n.contact_id = j.absorbed_id AND n.id = $2 AND to_jsonb(n) - ''contact_id'' = $3)))',
-                TG_TABLE_NAME, TG_RELID::regclass)
-            USING OLD.contact_id, OLD.id, to_jsonb(OLD) - 'contact_id' INTO moved;
-            IF moved THEN
-                RETURN OLD;
-            END IF;
+        IF crm.merge_mode() = 'undo' AND EXISTS (
+            SELECT FROM crm.merge_journal j
+            WHERE j.survivor_id = OLD.contact_id AND j.relation = 'consent' AND (j.row_before || j.row_after) ->> 'id' = OLD.id::text
+              AND (j.operation = 'add' OR j.operation = 'move' AND EXISTS (
+                  SELECT FROM crm.consent n WHERE n.contact_id = j.absorbed_id AND n.id = OLD.id AND to_jsonb(n) - 'contact_id' = to_jsonb(OLD) - 'contact_id'))) THEN
+            RETURN OLD;
         END IF;
     END IF;
     RAISE EXCEPTION 'entries of crm.% cannot be changed or removed', TG_TABLE_NAME

@@ -346,10 +346,11 @@ END
 $$;
 COMMENT ON FUNCTION crm.decide_duplicate(bigint, bigint, text) IS 'Records that two contacts are one person (confirmed), are not (rejected: never offered again), or are open again (new). The order of the two does not matter. Errors: 22023 unknown verdict.';
 
+-- Named in full and without settings, so that it is planned with its caller.
 CREATE FUNCTION crm.current_actor() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(nullif(current_setting('crm.actor', true), ''), session_user)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN pg_catalog.length(pg_catalog.current_setting('crm.actor', true)) OPERATOR(pg_catalog.>) 0
+                THEN pg_catalog.current_setting('crm.actor', true) ELSE session_user::pg_catalog.text END
 $$;
 COMMENT ON FUNCTION crm.current_actor() IS 'The person on whose behalf the session acts: setting crm.actor, otherwise the session''s role.';
 

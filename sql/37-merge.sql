@@ -416,16 +416,22 @@ BEGIN
                     format('jsonb_build_object(%L, $1::text)', reference.column_name), 'NULL', 'new_row n'));
         END IF;
         -- Rows of the survivor that are younger than merge $2, by their time or transaction.
-        since := format('SELECT jsonb_agg(%3$s) FROM crm.merge m JOIN %1$s t ON t.%2$I = $1 WHERE m.id = $2 AND %4$s',
+        since := concat_ws(' UNION ALL ', since, format('SELECT %5$L::text AS name, %3$s AS key FROM %1$s t, m WHERE t.%2$I = $1 AND %4$s',
             reference.relation, reference.column_name,
             coalesce((SELECT format('jsonb_build_object(%s)', string_agg(format('%1$L, t.%2$I::text', k, k), ', ')) FROM unnest(reference.key_columns) k), 'crm.row_texts(t)'),
             CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = reference.relation AND a.attname = 'created_at' AND a.atttypid = 'timestamptz'::regtype AND NOT a.attisdropped)
                  THEN 't.created_at > m.at'
-                 ELSE 'age(t.xmin) <= age(m.next_transaction_id::xid) AND age(t.xmin) > age(pg_current_xact_id()::xid)' END);
+                 ELSE 'age(t.xmin) <= age(m.next_transaction_id::xid) AND age(t.xmin) > age(pg_current_xact_id()::xid)' END, name));
         references_found := references_found || jsonb_build_object('relation', reference.relation::text, 'name', name, 'column', reference.column_name,
             'keys', to_jsonb(reference.key_columns), 'columns', columns, 'copied', reference.is_copied, 'guarded', reference.is_guarded,
             'deferred', reference.is_deferred, 'same', CASE WHEN reference.is_copied AND same <> 'false' THEN same END, 'move', statement,
-            'since', since, 'delete', CASE WHEN reference.is_copied THEN format('DELETE FROM %s t WHERE t.%I = $1', reference.relation, reference.column_name) END);
+            'remove', CASE WHEN reference.is_copied THEN format('DELETE FROM %1$s t USING crm.merge_journal j
+                WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.operation = ''move'' AND j.relation = %2$L AND j.column_name = %3$L AND j.absorbed_id = $3 AND %4$s
+                  AND EXISTS (SELECT FROM %1$s s WHERE %5$s)', reference.relation, name, reference.column_name,
+                (SELECT string_agg(format('t.%1$I = ((j.row_before || j.row_after) ->> %2$L)::%3$s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+                 FROM pg_attribute a WHERE a.attrelid = reference.relation AND a.attname = ANY (reference.key_columns)),
+                (SELECT string_agg(CASE WHEN a.attname = reference.column_name THEN format('s.%I = j.absorbed_id', a.attname) ELSE format('s.%1$I = t.%1$I', a.attname) END, ' AND ')
+                 FROM pg_attribute a WHERE a.attrelid = reference.relation AND a.attname = ANY (reference.key_columns))) END, 'delete', CASE WHEN reference.is_copied THEN format('DELETE FROM %s t WHERE t.%I = $1', reference.relation, reference.column_name) END);
     END LOOP;
     RETURN jsonb_build_object(
         'references', references_found,
@@ -434,6 +440,8 @@ BEGIN
         'earlier', format(changing, target, 't.merged_into = $2', 'merged_into = $1',
             crm.journal_statement($q$'move'$q$, entity, 'merged_into', 'crm.row_texts(n.old_image)', 'crm.row_changes(n.old_image, n.new_image)',
                 quote_literal('absorbed earlier'), 'new_row n')),
+        'since', format('WITH m AS MATERIALIZED (SELECT o.at, o.next_transaction_id FROM crm.merge o WHERE o.id = $2)
+            SELECT jsonb_agg(jsonb_build_object(''name'', r.name, ''key'', r.key)) FROM (%s) r', since),
         'fill', crm.fill_statement(entity, '{}', NULL, NULL),
         -- Of what both said of a purpose and a channel the stricter counts: where
         -- the one's later grant would override the other's refusal, the refusal
@@ -662,8 +670,15 @@ BEGIN
             action := coalesce(conflicts ->> (name || '.' || problem), conflicts ->> name, conflicts ->> '*', 'keep_survivor');
             other := NULL;
             IF problem = '' THEN
-                EXECUTE format('SELECT s.tableoid AS part, s.ctid AS place, crm.row_texts(s) AS row_texts FROM %1$s s, crm.row_restore(NULL::%1$s, $2) t WHERE s.%2$I = $1 AND %3$s LIMIT 1',
-                    relation, column_name, substring(reference ->> 'same' FROM ' = \$1 AND (.*)\)$')) USING survivor, item.row_texts INTO other;
+                EXECUTE format('SELECT s.tableoid AS part, s.ctid AS place, crm.row_texts(s) AS row_texts FROM %1$s s, crm.row_restore(NULL::%1$s, $2) t WHERE s.%2$I = $1 AND %3$s
+                    AND NOT EXISTS (SELECT FROM crm.merge_journal j WHERE j.survivor_id = $1 AND j.merge_id = $3 AND j.absorbed_id = $4 AND j.relation = %4$L
+                                    AND j.operation = ''move'' AND j.row_before || j.row_after = crm.row_texts(s)) LIMIT 1',
+                    relation, column_name, substring(reference ->> 'same' FROM ' = \$1 AND (.*)\)$'), name)
+                USING survivor, item.row_texts, merge, gone INTO other;
+                IF other.place IS NULL AND action = 'keep_absorbed' THEN
+                    item.is_same := false;      -- it gave way to another of the absorbed one
+                    CONTINUE;
+                END IF;
             ELSE
                 SELECT w.part, w.place, w.row_texts INTO other FROM crm.rows_in_the_way(relation, problem, wanted) w LIMIT 1;
             END IF;
@@ -966,6 +981,9 @@ DECLARE
     put text;
     report text;
     -- Contacts and companies go on living: only what the merge changed matters.
+    may_differ boolean := EXISTS (SELECT FROM pg_trigger g
+        WHERE g.tgrelid IN (SELECT undo_statement.relation UNION SELECT f.relid FROM pg_partition_tree(undo_statement.relation) f)
+          AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype::integer & 3 = 3);
     is_partial boolean := operation = 'fill' OR operation = 'move' AND name IN ('contact', 'company');
     ignored text := CASE WHEN operation = 'fill' OR operation = 'move' AND name IN ('contact', 'company') THEN '{updated_at,name_key}' ELSE '{}' END;
 BEGIN
@@ -976,17 +994,25 @@ BEGIN
     FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
     changed := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (changed) AND a.attnum > 0
                      AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a');
+    IF kind = 'drop' THEN
+        RETURN format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM crm.merge_journal j CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, j.row_before) r
+            WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.entry BETWEEN $3 AND $4 AND ($5 IS NULL OR j.operation = ''drop'' AND j.relation = %4$L
+              AND j.column_name = %5$L AND j.absorbed_id = $5 AND j.row_before ->> %5$L = $5::text) ORDER BY j.entry DESC', relation, columns,
+            (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), name, column_name);
+    END IF;
     entries := format('entry AS MATERIALIZED (
-        SELECT j.entry, %s AS b, %s AS a, j.row_before || coalesce(j.row_after, ''{}'') AS k FROM crm.merge_journal j
+        SELECT j.entry, %s AS b, %s AS a%s FROM crm.merge_journal j
         WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.entry BETWEEN $3 AND $4 AND j.operation = %L AND j.relation = %L
           AND j.column_name IS NOT DISTINCT FROM %L)',
         CASE WHEN is_partial THEN '(SELECT jsonb_object_agg(c.key, j.row_before -> c.key) FROM jsonb_each(j.row_after) c)' ELSE 'j.row_before' END,
-        CASE WHEN is_partial THEN 'j.row_after' ELSE 'j.row_before || coalesce(j.row_after, ''{}'')' END, operation, name, column_name);
+        CASE WHEN is_partial THEN 'j.row_after' WHEN operation = 'add' THEN 'j.row_after' ELSE 'j.row_before || j.row_after' END,
+        CASE WHEN is_partial THEN ', j.row_before || j.row_after AS k' ELSE '' END, operation, name, column_name);
     IF operation = 'fill' THEN
         found_rows := format('SELECT e.entry, e.b, e.a, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x FROM entry e JOIN %s t ON t.id = $1', relation);
     ELSIF key_columns IS NOT NULL THEN
         found_rows := format('SELECT e.entry, e.b, e.a, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x FROM entry e LEFT JOIN %s t ON %s', relation,
-            (SELECT string_agg(format('t.%I = (e.k ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+            (SELECT string_agg(format('t.%I = (e.%s ->> %L)::%s', a.attname, CASE WHEN is_partial THEN 'k' ELSE 'a' END, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
              FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (key_columns)));
     ELSE
         -- Without a key a row is known by all that it says.
@@ -1006,12 +1032,13 @@ BEGIN
               FROM found f LEFT JOIN put p ON p.entry = f.entry) r
         WHERE r.what IS NOT NULL',
         CASE WHEN kind = 'copy' THEN 'p.entry IS NULL' ELSE 'false' END, ignored,
-        CASE WHEN kind = 'delete' THEN 'false' ELSE format('NOT p.y @> (f.b - %L::text[])', ignored) END, ignored);
+        CASE WHEN kind = 'delete' OR NOT may_differ THEN 'false' ELSE format('NOT p.y @> (f.b - %L::text[])', ignored) END, ignored);
     IF kind = 'place' THEN
         put := format('UPDATE %1$s t SET %2$s FROM found f CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, jsonb_build_object(%3$s)) r
-            WHERE t.tableoid = f.part AND t.ctid = f.place RETURNING f.entry, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS y', relation,
+            WHERE t.tableoid = f.part AND t.ctid = f.place RETURNING f.entry, t.tableoid AS part, t.ctid AS place, %4$s AS y', relation,
             (SELECT string_agg(format('%1$I = CASE WHEN f.x -> %2$L IS NOT DISTINCT FROM f.a -> %2$L THEN r.%1$I ELSE t.%1$I END', c, c), ', ') FROM unnest(changed) c),
-            (SELECT string_agg(format('%1$L, f.b -> %1$L', c), ', ') FROM unnest(changed) c));
+            (SELECT string_agg(format('%1$L, f.b -> %1$L', c), ', ') FROM unnest(changed) c),
+            CASE WHEN may_differ THEN 'crm.row_texts(t)' ELSE 'NULL::jsonb' END);
         IF changed = '{}' THEN
             put := 'SELECT f.entry, f.part, f.place, f.x AS y FROM found f';
         END IF;
@@ -1020,12 +1047,14 @@ BEGIN
         found_rows := format('SELECT q.*, q.x || jsonb_build_object(%s) AS w FROM (%s) q',
             (SELECT string_agg(format('%1$L, CASE WHEN q.x -> %1$L IS NOT DISTINCT FROM q.a -> %1$L THEN q.b -> %1$L ELSE q.x -> %1$L END', c), ', ') FROM unnest(changed) c), found_rows);
         put := format('INSERT INTO %1$s AS t (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM found f CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, f.w) r
-            WHERE f.x IS NOT NULL %4$s RETURNING t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS y', relation, columns,
+            WHERE f.x IS NOT NULL %4$s RETURNING t.tableoid AS part, t.ctid AS place, t AS image', relation, columns,
             (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''),
             CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND NOT i.indimmediate) THEN '' ELSE 'ON CONFLICT DO NOTHING' END);
-        RETURN format('WITH %s, found AS MATERIALIZED (%s), written AS (%s), put AS (SELECT f.entry, w.part, w.place, w.y FROM found f JOIN written w ON %s) %s',
-            entries, found_rows, put, (SELECT string_agg(format('w.y -> %1$L = f.w -> %1$L', k), ' AND ') FROM unnest(key_columns) k), report);
+        RETURN format('WITH %s, found AS MATERIALIZED (%s), written AS (%s), put AS (SELECT f.entry, w.part, w.place, %s AS y FROM found f JOIN written w ON %s) %s',
+            entries, found_rows, put, CASE WHEN may_differ THEN 'crm.row_texts(w.image)' ELSE 'NULL::jsonb' END,
+            (SELECT string_agg(format('(w.image).%I = (f.w ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+             FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (key_columns)), report);
     ELSE
         put := format('DELETE FROM %s t USING found f WHERE t.tableoid = f.part AND t.ctid = f.place AND f.x @> f.a
             RETURNING f.entry, t.tableoid AS part, t.ctid AS place, NULL::jsonb AS y', relation);
@@ -1033,35 +1062,36 @@ BEGIN
     RETURN format('WITH %s, found AS MATERIALIZED (%s), put AS (%s) %s', entries, found_rows, put, report);
 END
 $$;
-COMMENT ON FUNCTION crm.undo_statement(text, regclass, text, text, text, text[]) IS 'The statement by which crm.unmerge() writes rows back: kind place (columns of the row), copy (the row anew) or delete (a row that the merge added).';
+COMMENT ON FUNCTION crm.undo_statement(text, regclass, text, text, text, text[]) IS 'The statement by which crm.unmerge() writes rows back: kind place (columns of the row), copy (the row anew), delete (a row that the merge added) or drop (a row that it dropped).';
 
-/* Puts back rows that were dropped; gives what could not be put back. */
-CREATE FUNCTION crm.undrop_rows(relation regclass, survivor bigint, merge bigint, entries integer[]) RETURNS jsonb
+CREATE FUNCTION crm.kept_undo_statement(kind text, relation regclass, name text, operation text, column_name text, changed text[]) RETURNS text
+LANGUAGE c COST 10 AS 'MODULE_PATHNAME', 'crm_kept_undo_statement';
+COMMENT ON FUNCTION crm.kept_undo_statement(text, regclass, text, text, text, text[]) IS 'crm.undo_statement(), kept in the session until a table changes.';
+
+/*
+ * Puts back rows that were dropped; gives what could not be put back.  With
+ * the absorbed one given, its rows are all that the merge dropped by a column.
+ */
+CREATE FUNCTION crm.undrop_rows(relation regclass, survivor bigint, merge bigint, entries integer[], gone bigint DEFAULT NULL, column_name text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    columns text;
-    statement text;
+    statement text := crm.kept_undo_statement('drop', relation, crm.relation_name(relation), 'drop', column_name, '{}');
     report jsonb := '[]';
     item integer;
     problem text;
-    made integer;
 BEGIN
-    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO columns
-    FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
-    statement := format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM crm.merge_journal j CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, j.row_before) r
-        WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.entry = ANY ($3) ORDER BY j.entry DESC', relation, columns,
-        (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
-         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''));
     BEGIN
-        EXECUTE statement USING survivor, merge, entries;
-        RETURN report;
+        IF gone IS NOT NULL THEN
+            PERFORM crm.run_kept(statement, survivor, merge, entries[1], entries[cardinality(entries)], gone);
+            RETURN report;
+        END IF;
     EXCEPTION WHEN integrity_constraint_violation THEN
         NULL;                   -- one by one
     END;
     FOREACH item IN ARRAY entries LOOP
         BEGIN
-            EXECUTE statement USING survivor, merge, ARRAY[item];
+            PERFORM crm.run_kept(statement, survivor, merge, item, item, gone);
         EXCEPTION WHEN integrity_constraint_violation THEN
             GET STACKED DIAGNOSTICS problem = CONSTRAINT_NAME;
             report := report || jsonb_build_object('entry', item, 'what', 'occupied', 'constraint', problem);
@@ -1070,7 +1100,7 @@ BEGIN
     RETURN report;
 END
 $$;
-COMMENT ON FUNCTION crm.undrop_rows(regclass, bigint, bigint, integer[]) IS 'Puts the rows back that a merge dropped, by entries of its journal; gives those whose place is taken by now.';
+COMMENT ON FUNCTION crm.undrop_rows(regclass, bigint, bigint, integer[], bigint, text) IS 'Puts the rows back that a merge dropped, by entries of its journal; gives those whose place is taken by now.';
 
 CREATE FUNCTION crm.unmerge(merge_id bigint, policy text DEFAULT 'abort', reject boolean DEFAULT true,
     OUT relation text, OUT key jsonb, OUT what text, OUT detail text)
@@ -1090,9 +1120,9 @@ SET crm.merge_mode = 'undo' AS $$
 DECLARE
     m crm.merge;
     later crm.merge;
+    touched bigint[];
     gone bigint;
     plan jsonb;
-    reference jsonb;
     part record;
     target regclass;
     made jsonb;
@@ -1100,6 +1130,8 @@ DECLARE
     removals text[] := '{}';
     done text[] := '{}';
     late integer[] := '{}';
+    tangled text[];
+    untangled text[];
     item record;
     fact jsonb;
     hook text;
@@ -1125,16 +1157,26 @@ BEGIN
         RAISE EXCEPTION 'merge % was undone already', m.id
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('%s undid it at %s.', m.undone_by, m.undone_at);
     END IF;
+    plan := crm.merge_plan(m.entity);
     -- A later merge builds upon this one when it moved one of its contacts on,
-    -- filled what this one had filled, or found in the survivor a row that came
-    -- from here.
+    -- wrote a contact that this one wrote, or found in the survivor a row that
+    -- came from here.
+    touched := m.absorbed_ids || ARRAY(
+        SELECT CASE a.operation WHEN 'fill' THEN a.survivor_id ELSE (a.row_before ->> 'id')::bigint END FROM crm.merge_journal a
+        WHERE a.survivor_id = m.survivor_id AND a.merge_id = m.id AND a.relation = m.entity AND a.operation IN ('fill', 'move'));
     SELECT l.* INTO later FROM crm.merge l
     WHERE l.entity = m.entity AND l.id > m.id AND l.undone_at IS NULL
-      AND (l.absorbed_ids && (m.absorbed_ids || m.survivor_id) OR l.survivor_id = ANY (m.absorbed_ids)
+      AND (l.absorbed_ids && (touched || m.survivor_id) OR l.survivor_id = ANY (m.absorbed_ids)
+           OR l.survivor_id = ANY (touched) AND EXISTS (
+               SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'fill')
+           -- Only where contacts refer to contacts can others be concerned.
+           OR EXISTS (SELECT FROM jsonb_array_elements(plan -> 'references') r WHERE r.value ->> 'name' = m.entity) AND EXISTS (
+               SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'move'
+                  AND (b.row_before ->> 'id')::bigint = ANY (touched))
            OR l.survivor_id = m.survivor_id AND EXISTS (
                SELECT FROM crm.merge_journal a JOIN crm.merge_journal b ON b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = a.relation
                WHERE a.survivor_id = m.survivor_id AND a.merge_id = m.id
-                 AND (a.operation = 'fill' AND b.operation = 'fill' OR a.operation IN ('move', 'drop', 'add') AND b.operation IN ('drop', 'relink', 'add'))))
+                 AND a.operation IN ('move', 'drop', 'add') AND b.operation IN ('drop', 'relink', 'add')))
     ORDER BY l.id DESC LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'merge % cannot be undone before merge %', m.id, later.id
@@ -1146,15 +1188,21 @@ BEGIN
     FOR hook IN SELECT h.undo_function FROM crm.merge_hook h WHERE h.entity = m.entity AND h.undo_function IS NOT NULL ORDER BY h."position" DESC, h.name DESC LOOP
         EXECUTE format('SELECT %s($1, $2, $3)', (crm.merge_hook_function(hook)::regprocedure)::oid::regproc) USING m.id, m.survivor_id, m.absorbed_ids;
     END LOOP;
-    plan := crm.merge_plan(m.entity);
-
     -- Who was absorbed last is parted first.
     FOREACH gone IN ARRAY ARRAY(SELECT u.a FROM unnest(m.absorbed_ids) WITH ORDINALITY AS u (a, n) ORDER BY u.n DESC) LOOP
         removals := '{}';
         late := '{}';
+        untangled := '{}';
+        tangled := ARRAY(
+            SELECT j.relation FROM crm.merge_journal j
+            WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.absorbed_id = gone AND j.operation IN ('move', 'drop', 'relink') AND j.relation <> m.entity
+            GROUP BY j.relation HAVING count(DISTINCT j.column_name) > 1 AND bool_or(j.operation <> 'move'));
         -- Rows that were moved or dropped, parents before children.
         FOR part IN
-            WITH piece AS MATERIALIZED (
+            WITH known AS MATERIALIZED (
+                SELECT r.value, r.ordinality, r.value ->> 'name' AS name, r.value ->> 'column' AS column_name
+                FROM jsonb_array_elements(plan -> 'references') WITH ORDINALITY r
+            ), piece AS MATERIALIZED (
                 SELECT j.relation, j.column_name, j.operation, min(j.entry) AS first_entry, max(j.entry) AS last_entry,
                        array_agg(j.entry ORDER BY j.entry) FILTER (WHERE j.operation = 'drop' AND j.row_before ->> j.column_name = j.absorbed_id::text) AS own_drops,
                        array_agg(j.entry ORDER BY j.entry DESC) FILTER (WHERE j.operation = 'relink' OR j.operation = 'drop' AND j.row_before ->> j.column_name IS DISTINCT FROM j.absorbed_id::text) AS late,
@@ -1166,9 +1214,9 @@ BEGIN
                 GROUP BY j.relation, j.column_name, j.operation
             )
             SELECT p.*, r.reference FROM piece p
-            CROSS JOIN LATERAL (SELECT (array_agg(r.value) FILTER (WHERE r.value ->> 'column' = p.column_name))[1] AS reference,
-                                       min(r.ordinality) AS first_place, max(r.ordinality) FILTER (WHERE r.value ->> 'column' = p.column_name) AS place
-                                FROM jsonb_array_elements(plan -> 'references') WITH ORDINALITY r WHERE r.value ->> 'name' = p.relation) r
+            CROSS JOIN LATERAL (SELECT (array_agg(r.value) FILTER (WHERE r.column_name = p.column_name))[1] AS reference,
+                                       min(r.ordinality) AS first_place, max(r.ordinality) FILTER (WHERE r.column_name = p.column_name) AS place
+                                FROM known r WHERE r.name = p.relation) r
             -- Of two columns of a table the last that was changed first.
             ORDER BY r.first_place NULLS FIRST, r.place DESC, array_position('{move,drop,add,relink}', p.operation), p.first_entry
         LOOP
@@ -1182,27 +1230,48 @@ BEGIN
                 END IF;
                 CONTINUE;
             END IF;
+            IF part.relation = ANY (tangled) THEN
+                -- Two columns of one row, and rows that gave way: backwards, one by one.
+                CONTINUE WHEN part.relation = ANY (untangled);
+                untangled := untangled || part.relation;
+                FOR item IN
+                    SELECT j.entry, j.operation, j.column_name, r.reference,
+                           ARRAY(SELECT k.key FROM jsonb_each(j.row_after) k WHERE k.value IS DISTINCT FROM j.row_before -> k.key ORDER BY k.key) AS changed
+                    FROM crm.merge_journal j
+                    LEFT JOIN LATERAL (SELECT r AS reference FROM jsonb_array_elements(plan -> 'references') r
+                                       WHERE r ->> 'name' = j.relation AND r ->> 'column' = j.column_name) r ON true
+                    WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.absorbed_id = gone AND j.relation = part.relation
+                    ORDER BY j.entry DESC
+                LOOP
+                    IF item.operation = 'drop' THEN
+                        report := report || crm.undrop_rows(target, m.survivor_id, m.id, ARRAY[item.entry]);
+                        CONTINUE;
+                    END IF;
+                    statement := crm.kept_undo_statement(CASE WHEN item.operation = 'move' AND (item.reference ->> 'copied')::boolean THEN 'copy' ELSE 'place' END,
+                                                         target, part.relation, item.operation, item.column_name, item.changed);
+                    report := report || coalesce(crm.run_kept(statement, m.survivor_id, m.id, item.entry, item.entry), '[]');
+                    IF item.operation = 'move' AND (item.reference ->> 'copied')::boolean AND NOT item.reference ->> 'remove' = ANY (removals) THEN
+                        removals := (item.reference ->> 'remove') || removals;
+                    END IF;
+                END LOOP;
+                CONTINUE;
+            END IF;
             late := late || coalesce(part.late, '{}');
             CASE part.operation
             WHEN 'move' THEN
                 IF (part.reference ->> 'copied')::boolean THEN
-                    statement := crm.undo_statement('copy', target, part.relation, 'move', part.column_name, part.changed);
-                    removals := format('DELETE FROM %1$s t USING crm.merge_journal j WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.operation = ''move''
-                        AND j.relation = %2$L AND j.column_name = %3$L AND j.absorbed_id = $3 AND %4$s AND EXISTS (SELECT FROM %1$s s WHERE %5$s)', target, part.relation, part.column_name,
-                        (SELECT string_agg(format('t.%1$I = ((j.row_before || j.row_after) ->> %2$L)::%3$s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
-                         FROM pg_attribute a WHERE a.attrelid = target AND part.reference -> 'keys' ? a.attname),
-                        (SELECT string_agg(CASE WHEN a.attname = part.column_name THEN format('s.%I = j.absorbed_id', a.attname) ELSE format('s.%1$I = t.%1$I', a.attname) END, ' AND ')
-                         FROM pg_attribute a WHERE a.attrelid = target AND part.reference -> 'keys' ? a.attname)) || removals;
+                    statement := crm.kept_undo_statement('copy', target, part.relation, 'move', part.column_name, part.changed);
+                    removals := (part.reference ->> 'remove') || removals;
                 ELSE
-                    statement := crm.undo_statement('place', target, part.relation, 'move', part.column_name, part.changed);
+                    statement := crm.kept_undo_statement('place', target, part.relation, 'move', part.column_name, part.changed);
                 END IF;
                 report := report || coalesce(crm.run_kept(statement, m.survivor_id, m.id, part.first_entry, part.last_entry), '[]');
             WHEN 'add' THEN
-                report := report || coalesce(crm.run_kept(crm.undo_statement('delete', target, part.relation, 'add', part.column_name, '{}'),
+                report := report || coalesce(crm.run_kept(crm.kept_undo_statement('delete', target, part.relation, 'add', part.column_name, '{}'),
                                                           m.survivor_id, m.id, part.first_entry, part.last_entry), '[]');
             WHEN 'drop' THEN
                 IF part.own_drops IS NOT NULL THEN
-                    report := report || crm.undrop_rows(target, m.survivor_id, m.id, part.own_drops);
+                    report := report || crm.undrop_rows(target, m.survivor_id, m.id, part.own_drops, gone, part.column_name);
                 END IF;
             ELSE NULL;
             END CASE;
@@ -1220,7 +1289,7 @@ BEGIN
             IF part.operation = 'drop' THEN
                 report := report || crm.undrop_rows(target, m.survivor_id, m.id, ARRAY[part.entry]);
             ELSE
-                report := report || coalesce(crm.run_kept(crm.undo_statement('place', target, part.relation, 'relink', part.column_name, part.changed),
+                report := report || coalesce(crm.run_kept(crm.kept_undo_statement('place', target, part.relation, 'relink', part.column_name, part.changed),
                                                           m.survivor_id, m.id, part.entry, part.entry), '[]');
             END IF;
         END LOOP;
@@ -1233,7 +1302,7 @@ BEGIN
             WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.absorbed_id = gone AND j.relation = m.entity AND j.operation IN ('absorb', 'fill', 'move')
             GROUP BY j.operation, j.column_name ORDER BY min(j.entry) DESC
         LOOP
-            statement := crm.undo_statement('place', format('crm.%I', m.entity)::regclass, m.entity, part.operation, part.column_name, part.changed);
+            statement := crm.kept_undo_statement('place', format('crm.%I', m.entity)::regclass, m.entity, part.operation, part.column_name, part.changed);
             report := report || coalesce(crm.run_kept(statement, m.survivor_id, m.id, part.first_entry, part.last_entry), '[]');
         END LOOP;
     END LOOP;
@@ -1247,7 +1316,7 @@ BEGIN
         WHERE l.id > m.id AND l.undone_at IS NULL AND EXISTS (
             SELECT FROM jsonb_array_elements(report) r
             JOIN crm.merge_journal a ON a.survivor_id = m.survivor_id AND a.merge_id = m.id AND a.entry = (r.value ->> 'entry')::integer
-            WHERE r.value ->> 'what' <> 'differs' AND a.relation = b.relation AND b.row_before @> (
+            WHERE r.value ->> 'what' <> 'differs' AND a.relation = b.relation AND b.row_before || CASE b.operation WHEN 'fill' THEN jsonb_build_object('id', b.survivor_id::text) ELSE '{}' END @> (
                 SELECT jsonb_object_agg(k.attname, (a.row_before || coalesce(a.row_after, '{}')) -> k.attname)
                 FROM pg_index i JOIN pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey)
                 WHERE i.indrelid = crm.relation_of(a.relation) AND i.indisprimary))
@@ -1319,15 +1388,11 @@ BEGIN
         USING m.survivor_id, m.absorbed_ids;
     END IF;
     -- What came to the survivor since stays there.
-    FOR reference IN SELECT r FROM jsonb_array_elements(plan -> 'references') r LOOP
-        IF reference ->> 'since' IS NOT NULL THEN
-            made := crm.run_kept(reference ->> 'since', m.survivor_id, m.id);
-            IF made IS NOT NULL THEN
-                RETURN QUERY SELECT reference ->> 'name', k.value, 'stays', format('came since the merge; stays with %s %s', m.entity, m.survivor_id)
-                FROM jsonb_array_elements(made) k;
-            END IF;
-        END IF;
-    END LOOP;
+    made := crm.run_kept(plan ->> 'since', m.survivor_id, m.id);
+    IF made IS NOT NULL THEN
+        RETURN QUERY SELECT k.value ->> 'name', k.value -> 'key', 'stays', format('came since the merge; stays with %s %s', m.entity, m.survivor_id)
+        FROM jsonb_array_elements(made) k;
+    END IF;
     RETURN;
 END
 $$;

@@ -40,7 +40,7 @@ BEGIN
                 WHEN n ~ '(^|_)(birth_?year|year_of_birth|by)$' THEN 'birth_year'
                 WHEN n ~ '(^|_)(birth_?month|month_of_birth|bm)$' THEN 'birth_month'
                 WHEN n ~ '(^|_)(birth_?day|day_of_birth|bd)$' THEN 'birth_day'
-                WHEN n ~ 'e_?mail|почта' THEN 'email'
+                WHEN n ~ 'e_?mail|(^|_)mail(_?[0-9]+)?$|почта' THEN 'email'
                 WHEN n ~ 'phone|mobile|(^|_)tel$|телефон|(^|_)fax$' THEN 'phone'
                 WHEN n ~ '(soc_sec|ssn|snils|снилс|passport|national_id|social)|(^|_)(tax_?id|inn|инн|vat|lei|registration_id|ogrn)$' THEN 'identifier'
                 WHEN n ~ '(^|_)(full_?name|person|contact_name|client_name|customer_name|фио)$' THEN 'full_name'
@@ -57,7 +57,7 @@ BEGIN
             FROM pg_attribute a
             JOIN pg_class r ON r.oid = a.attrelid
             JOIN pg_type t ON t.oid = a.atttypid
-            CROSS JOIN LATERAL (SELECT lower(a.attname) AS n) l
+            CROSS JOIN LATERAL (SELECT translate(lower(a.attname::text COLLATE "default"), ' -.', '___') AS n) l
             LEFT JOIN pg_stats s ON s.schemaname = r.relnamespace::regnamespace::text AND s.tablename = r.relname AND s.attname = a.attname
             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory IN ('S', 'D', 'N', 'A', 'U')
         ) s WHERE s.role IS NOT NULL GROUP BY s.role
@@ -203,12 +203,34 @@ BEGIN
             RAISE EXCEPTION 'field % of a match model lacks name, expression or comparator', item.nr
                 USING ERRCODE = 'invalid_parameter_value', DETAIL = item.field::text;
         END IF;
+        SELECT k INTO missing FROM jsonb_object_keys(item.field) k
+        WHERE NOT k IN ('name', 'expression', 'comparator', 'thresholds', 'max_values', 'decisive', 'shared', 'dependent_group') LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'unknown key "%" of field "%" of a match model', missing, item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group.';
+        ELSIF NOT item.field ->> 'name' ~ '^[a-z_][a-z0-9_]{0,62}$' THEN
+            RAISE EXCEPTION '"%" cannot be the name of a field of a match model', item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'It has small Latin letters, digits and _, and begins with no digit.';
+        ELSIF NOT item.field ->> 'comparator' IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier') THEN
+            RAISE EXCEPTION 'unknown comparator "%" of field "%"', item.field ->> 'comparator', item.field ->> 'name'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: exact, text, name_part, person, date, number, email, phone, words, identifier.';
+        ELSIF NOT coalesce((item.field ->> 'max_values')::integer, 1) BETWEEN 1 AND 3 THEN
+            RAISE EXCEPTION 'field "%" compares 1 to 3 values, not %', item.field ->> 'name', item.field ->> 'max_values' USING ERRCODE = 'invalid_parameter_value';
+        ELSIF EXISTS (SELECT FROM crm.match_field f WHERE f.model = name AND f.name = item.field ->> 'name') THEN
+            RAISE EXCEPTION 'two fields of the match model have the name "%"', item.field ->> 'name' USING ERRCODE = 'invalid_parameter_value';
+        END IF;
         INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group)
         VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
                 CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
                 coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false),
                 coalesce((item.field ->> 'shared')::boolean, false), item.field ->> 'dependent_group');
     END LOOP;
+    SELECT r.value::text INTO missing FROM jsonb_array_elements(spec -> 'blocking') r
+    WHERE CASE WHEN jsonb_typeof(r.value) = 'array' THEN jsonb_array_length(r.value) NOT BETWEEN 1 AND 4 ELSE true END LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a blocking rule is a list of 1 to 4 fields, not %', missing
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ["email"] or ["person:family", "birth_date:year"].';
+    END IF;
     INSERT INTO crm.blocking_rule (model, "position", parts)
     SELECT name, r.ordinality, ARRAY(SELECT jsonb_array_elements_text(r.value)) FROM jsonb_array_elements(spec -> 'blocking') WITH ORDINALITY r;
     PERFORM crm.check_match_model(name);
@@ -307,24 +329,24 @@ DECLARE
     entity text;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = model FOR NO KEY UPDATE;
-    SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(model);
+    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model FOR NO KEY UPDATE;
+    SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(dedupe.model);
     IF entity = 'contact' THEN
         DELETE FROM crm.duplicate_pair d
-        WHERE d.status = 'new' AND d.method = model
+        WHERE d.status = 'new' AND d.method = dedupe.model
           AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.contact_id::text AND p.right_id = d.duplicate_id::text);
         INSERT INTO crm.duplicate_pair AS d (contact_id, duplicate_id, strength, evidence, method)
-        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), dedupe.model
         FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
         ON CONFLICT ON CONSTRAINT duplicate_pair_pkey DO UPDATE
         SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
         WHERE d.status = 'new' AND (d.strength, d.evidence) IS DISTINCT FROM (excluded.strength, d.evidence || excluded.evidence);
     ELSIF entity = 'company' THEN
         DELETE FROM crm.company_duplicate_pair d
-        WHERE d.status = 'new' AND d.method = model
+        WHERE d.status = 'new' AND d.method = dedupe.model
           AND NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = dedupe.model AND p.left_id = d.company_id::text AND p.right_id = d.duplicate_id::text);
         INSERT INTO crm.company_duplicate_pair AS d (company_id, duplicate_id, strength, evidence, method)
-        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), model
+        SELECT p.left_id::bigint, p.right_id::bigint, p.probability, jsonb_build_object('weight', p.weight), dedupe.model
         FROM crm.match_pair p WHERE p.model = dedupe.model AND p.status = 'new'
         ON CONFLICT ON CONSTRAINT company_duplicate_pair_pkey DO UPDATE
         SET strength = excluded.strength, evidence = d.evidence || excluded.evidence
@@ -362,6 +384,11 @@ BEGIN
     WHERE p.model = model AND (p.left_id, p.right_id) IN ((left_id, right_id), (right_id, left_id)) AND p.status <> 'merged';
     IF EXISTS (SELECT FROM crm.match_model m WHERE m.name = model AND m.entity = 'contact') THEN
         PERFORM crm.decide_duplicate(left_id::bigint, right_id::bigint, CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END);
+    ELSIF EXISTS (SELECT FROM crm.match_model m WHERE m.name = model AND m.entity = 'company') THEN
+        UPDATE crm.company_duplicate_pair d
+        SET status = CASE WHEN is_match IS NULL THEN 'new' WHEN is_match THEN 'confirmed' ELSE 'rejected' END,
+            decided_at = CASE WHEN is_match IS NOT NULL THEN now() END, decided_by = CASE WHEN is_match IS NOT NULL THEN crm.current_actor() END
+        WHERE d.company_id = least(left_id::bigint, right_id::bigint) AND d.duplicate_id = greatest(left_id::bigint, right_id::bigint) AND d.status <> 'merged';
     END IF;
 END
 $$;

@@ -8,5 +8,6 @@
 DROP FUNCTION crm.row_texts(regclass, text);
 -- @functions sql/37-merge.sql
 -- @whole sql/38-match.sql
+-- @whole sql/40-door.sql
 -- @functions sql/39-status.sql
 -- @schema_source

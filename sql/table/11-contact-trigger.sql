@@ -3,44 +3,61 @@
 
 CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    removal CONSTANT text := 'DELETE FROM crm.contact_key k
+        WHERE k.contact_id = ANY ($1)
+          AND NOT EXISTS (SELECT FROM crm.contact_keys_of($1) n WHERE n.kind = k.kind AND n.key = k.key AND n.contact_id = k.contact_id)';
+    addition CONSTANT text := 'INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT n.kind, n.key, n.contact_id FROM crm.contact_keys_of($1) n ON CONFLICT (kind, key, contact_id) DO NOTHING';
 BEGIN
     -- Whoever adds a point or a number holds the contact by its foreign key
     -- until the end of the transaction: wait for them, then look.
     PERFORM FROM crm.contact c WHERE c.id = ANY (contact_ids) ORDER BY c.id FOR UPDATE;
-    DELETE FROM crm.contact_key k
-    WHERE k.contact_id = ANY (contact_ids)
-      AND NOT EXISTS (SELECT FROM crm.contact_keys_of(contact_ids) n
-                      WHERE n.kind = k.kind AND n.key = k.key AND n.contact_id = k.contact_id);
-    INSERT INTO crm.contact_key (kind, key, contact_id)
-    SELECT n.kind, n.key, n.contact_id FROM crm.contact_keys_of(contact_ids) n
-    ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    -- A plan that is kept for a few would join thousands in a nested loop.
+    IF cardinality(contact_ids) <= 20 THEN
+        DELETE FROM crm.contact_key k
+        WHERE k.contact_id = ANY (contact_ids)
+          AND NOT EXISTS (SELECT FROM crm.contact_keys_of(contact_ids) n
+                          WHERE n.kind = k.kind AND n.key = k.key AND n.contact_id = k.contact_id);
+        INSERT INTO crm.contact_key (kind, key, contact_id)
+        SELECT n.kind, n.key, n.contact_id FROM crm.contact_keys_of(contact_ids) n
+        ON CONFLICT (kind, key, contact_id) DO NOTHING;
+    ELSE
+        EXECUTE removal USING contact_ids;
+        EXECUTE addition USING contact_ids;
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION crm.refresh_contact_keys(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION crm.refresh_contact_keys(bigint[]) IS 'Brings crm.contact_key in line with the contacts named. Errors: 23505 when an account or external number belongs to another living contact.';
 
+-- Named in full and without settings, so that it is planned with its caller.
 CREATE FUNCTION crm.contact_keys_of(contact_ids bigint[], OUT kind text, OUT key text, OUT contact_id bigint)
-RETURNS SETOF record LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
-    WITH living AS (
-        SELECT c.id, c.name_key, c.birth_date, c.tax_id FROM crm.contact c
-        WHERE c.id = ANY (contact_ids) AND c.deleted_at IS NULL AND c.merged_into IS NULL
-    )
+RETURNS SETOF record LANGUAGE sql STABLE AS $$
     SELECT p.kind, p.match_key, p.contact_id
-    FROM living JOIN crm.contact_point p ON p.contact_id = living.id
-    WHERE p.match_key IS NOT NULL
+    FROM crm.contact living JOIN crm.contact_point p ON p.contact_id OPERATOR(pg_catalog.=) living.id
+    WHERE living.id OPERATOR(pg_catalog.=) ANY (contact_ids) AND living.deleted_at IS NULL AND living.merged_into IS NULL
+      AND p.match_key IS NOT NULL
     UNION
-    SELECT 'tax_id', crm.tax_key(living.tax_id), living.id FROM living WHERE crm.tax_key(living.tax_id) IS NOT NULL
+    SELECT 'tax_id', crm.tax_key(living.tax_id), living.id
+    FROM crm.contact living
+    WHERE living.id OPERATOR(pg_catalog.=) ANY (contact_ids) AND living.deleted_at IS NULL AND living.merged_into IS NULL
+      AND crm.tax_key(living.tax_id) IS NOT NULL
     UNION
-    SELECT 'name_birth', living.name_key || '|' || to_char(living.birth_date, 'YYYYMMDD'), living.id
-    FROM living WHERE living.name_key <> '' AND living.birth_date IS NOT NULL
+    SELECT 'name_birth', pg_catalog.concat(living.name_key, '|', pg_catalog.to_char(living.birth_date, 'YYYYMMDD')), living.id
+    FROM crm.contact living
+    WHERE living.id OPERATOR(pg_catalog.=) ANY (contact_ids) AND living.deleted_at IS NULL AND living.merged_into IS NULL
+      AND living.name_key OPERATOR(pg_catalog.<>) '' AND living.birth_date IS NOT NULL
     UNION
-    SELECT 'identity', i.provider || ':' || i.external_id, i.contact_id
-    FROM living JOIN crm.contact_identity i ON i.contact_id = living.id
+    SELECT 'identity', pg_catalog.concat(i.provider, ':', i.external_id), i.contact_id
+    FROM crm.contact living JOIN crm.contact_identity i ON i.contact_id OPERATOR(pg_catalog.=) living.id
+    WHERE living.id OPERATOR(pg_catalog.=) ANY (contact_ids) AND living.deleted_at IS NULL AND living.merged_into IS NULL
     UNION
-    SELECT 'external', r.system || ':' || r.external_id, r.contact_id
-    FROM living JOIN crm.external_ref r ON r.contact_id = living.id
+    SELECT 'external', pg_catalog.concat(r.system, ':', r.external_id), r.contact_id
+    FROM crm.contact living JOIN crm.external_ref r ON r.contact_id OPERATOR(pg_catalog.=) living.id
+    WHERE living.id OPERATOR(pg_catalog.=) ANY (contact_ids) AND living.deleted_at IS NULL AND living.merged_into IS NULL
 $$;
 COMMENT ON FUNCTION crm.contact_keys_of(bigint[]) IS 'The keys that crm.contact_key must hold for the contacts named; none for deleted or absorbed ones.';
 
@@ -96,6 +113,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ids bigint[];
+    gone bigint[];
 BEGIN
     IF TG_TABLE_NAME = 'contact' THEN
         IF TG_OP = 'DELETE' THEN
@@ -104,11 +122,20 @@ BEGIN
         END IF;
         -- Planned each time: a plan kept from updates of one row would join
         -- thousands in a nested loop.
-        EXECUTE 'SELECT array_agg(o.id) FROM old_rows o JOIN new_rows n USING (id)
+        EXECUTE 'SELECT array_agg(o.id) FILTER (WHERE n.deleted_at IS NULL AND n.merged_into IS NULL),
+                        array_agg(o.id) FILTER (WHERE n.deleted_at IS NOT NULL OR n.merged_into IS NOT NULL)
+                 FROM old_rows o JOIN new_rows n USING (id)
                  WHERE (o.name_key, o.birth_date, o.tax_id, o.deleted_at IS NULL, o.merged_into)
-                       IS DISTINCT FROM (n.name_key, n.birth_date, n.tax_id, n.deleted_at IS NULL, n.merged_into)' INTO ids;
+                       IS DISTINCT FROM (n.name_key, n.birth_date, n.tax_id, n.deleted_at IS NULL, n.merged_into)' INTO ids, gone;
+        -- Who is gone has no keys; wait for whoever is adding one.
+        IF gone IS NOT NULL THEN
+            PERFORM FROM crm.contact c WHERE c.id = ANY (gone) ORDER BY c.id FOR UPDATE;
+            DELETE FROM crm.contact_key k WHERE k.contact_id = ANY (gone);
+        END IF;
     ELSIF TG_OP = 'DELETE' THEN
-        SELECT array_agg(DISTINCT contact_id) INTO ids FROM old_rows;
+        SELECT array_agg(o.contact_id) INTO ids
+        FROM (SELECT DISTINCT contact_id FROM old_rows) o
+        WHERE NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = o.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL));
     ELSE
         SELECT array_agg(DISTINCT contact_id) INTO ids
         FROM (SELECT contact_id FROM old_rows UNION SELECT contact_id FROM new_rows) both_rows;

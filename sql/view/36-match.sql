@@ -45,7 +45,7 @@ LEFT JOIN LATERAL (
 WHERE c.deleted_at IS NULL;
 COMMENT ON VIEW crm.v_match_company IS 'What match model companies compares of each living company.';
 
-CREATE VIEW crm.v_match_progress AS
+CREATE VIEW crm.v_match_progress WITH (security_invoker = true) AS
 SELECT
     p.pid, -- Process of the run.
     a.usename AS role, -- Role that started it.

@@ -5,9 +5,7 @@
  * Each rule gives a record one or more keys; records that share a key are
  * compared.  A pair that shares several keys comes at the first of them only,
  * which is seen by comparing the keys of the two records, so that no pair need
- * be remembered.  Work is divided by rule and by part of the keys; the parts
- * depend on nothing but the keys, so that they can be done in any order by
- * anybody.
+ * be remembered, and blocks can be done in any order by anybody.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,9 @@
 
 /* Pairs that any rule may give. */
 #define LEAST_BUDGET 500000
+
+/* Rules whose keys are collected in one pass. */
+#define RULES_AT_ONCE 6
 
 /* Blocks on which dividers are tried. */
 #define TRIED_BLOCKS 50
@@ -334,11 +335,7 @@ crm_match_make_keys(const CrmMatchModel *model, const uint8_t *feature, uint32_t
 
 /* ---- pairs ---- */
 
-typedef struct Entry
-{
-	uint32_t	key;
-	uint32_t	record;
-} Entry;
+typedef CrmMatchEntry Entry;
 
 /* Sorts by key; of one key the records stay in their order. */
 static Entry *
@@ -361,42 +358,57 @@ sort_entries(Entry *entries, Entry *other, size_t count)
 	return entries;
 }
 
-/* The keys of a rule, sorted; *memory is what is to be released. */
-static Entry *
-collect_entries(const CrmMatchRecords *records, int rule_number, uint32_t part, uint32_t parts,
-				uint64_t sample, size_t *count, void **memory, CrmMatchHost *host)
+/* Keys of a rule as they are collected. */
+typedef struct Collected
 {
-	const CrmMatchRule *rule = &records->model->rule[rule_number];
-	size_t		room = records->count / parts + 1024;
-	size_t		n = 0;
-	Entry	   *entries = host->allocate(host, 2 * room * sizeof(Entry));
+	Entry	   *entries;		/* with as much room again behind, for sorting */
+	size_t		count;
+	size_t		room;
+} Collected;
 
+static void
+collect_key(Collected *collected, uint32_t key, uint32_t record, CrmMatchHost *host)
+{
+	if (collected->count == collected->room)
+	{
+		Entry	   *grown = host->allocate(host, 4 * collected->room * sizeof(Entry));
+
+		memcpy(grown, collected->entries, collected->count * sizeof(Entry));
+		host->release(host, collected->entries);
+		collected->entries = grown;
+		collected->room *= 2;
+	}
+	collected->entries[collected->count++] = (Entry) {key, record};
+}
+
+/* Keys of some rules at once, as going through the records is what costs. */
+static void
+collect_rules(const CrmMatchRecords *records, int first, int last, Collected *collected, CrmMatchHost *host)
+{
+	const CrmMatchModel *model = records->model;
+
+	for (int r = first; r < last; r++)
+	{
+		collected[r - first] = (Collected) {NULL, 0, records->count / 2 + 1024};
+		if (model->rule[r].made)
+			collected[r - first].entries = host->allocate(host, 2 * collected[r - first].room * sizeof(Entry));
+	}
 	for (uint32_t record = 0; record < records->count; record++)
 	{
-		const uint32_t *key = crm_match_keys(records, record) + rule->slot;
+		const uint32_t *keys = crm_match_keys(records, record);
 
-		for (int i = 0; i < rule->slots && key[i] != 0; i++)
+		for (int r = first; r < last; r++)
 		{
-			if (parts > 1 && key[i] % parts != part)
-				continue;
-			if (sample != UINT64_MAX && crm_match_mix(key[i], 21) >= sample)
-				continue;
-			if (n == room)
-			{
-				Entry	   *grown = host->allocate(host, 4 * room * sizeof(Entry));
+			const uint32_t *key = keys + model->rule[r].slot;
 
-				memcpy(grown, entries, n * sizeof(Entry));
-				host->release(host, entries);
-				entries = grown;
-				room *= 2;
-			}
-			entries[n++] = (Entry) {key[i], record};
+			if (!model->rule[r].made)
+				continue;
+			for (int i = 0; i < model->rule[r].slots && key[i] != 0; i++)
+				collect_key(&collected[r - first], key[i], record, host);
 		}
+		if ((record & 65535) == 0)
+			host->interrupt(host);
 	}
-	host->interrupt(host);
-	*count = n;
-	*memory = entries;
-	return sort_entries(entries, entries + n, n);
 }
 
 /* Whether the key is the first that both records have. */
@@ -446,43 +458,44 @@ fetch_ahead(const CrmMatchRecords *records, uint32_t record)
 }
 
 void
-crm_match_enumerate(const CrmMatchRecords *records, int rule_number, uint32_t part, uint32_t parts,
-					uint64_t sample, CrmMatchPair pair, void *argument, CrmMatchHost *host)
+crm_match_enumerate(const CrmMatchRecords *records, int rule_number, const CrmMatchEntry *entry,
+					size_t first, size_t last, uint64_t sample,
+					CrmMatchPair pair, void *argument, CrmMatchHost *host)
 {
 	const CrmMatchModel *model = records->model;
 	const CrmMatchRule *rule = &model->rule[rule_number];
-	void	   *memory;
-	size_t		count;
-	Entry	   *entries = collect_entries(records, rule_number, part, parts, sample, &count, &memory, host);
+	uint32_t	done = 0;
 
-	for (size_t start = 0; start < count;)
+	for (size_t start = first; start < last;)
 	{
 		size_t		end = start + 1;
 
-		while (end < count && entries[end].key == entries[start].key)
+		while (end < last && entry[end].key == entry[start].key)
 			end++;
+		if (sample != UINT64_MAX && crm_match_mix(entry[start].key, (uint64_t) rule_number + 21) >= sample)
+		{
+			start = end;
+			continue;
+		}
 		for (size_t i = start; i + 1 < end; i++)
 		{
-			uint32_t	a = entries[i].record;
+			uint32_t	a = entry[i].record;
 			const uint32_t *keys = crm_match_keys(records, a);
 
 			for (size_t j = i + 1; j < end; j++)
 			{
-				uint32_t	b = entries[j].record;
+				uint32_t	b = entry[j].record;
 
-				if (j + AHEAD < count)
-					fetch_ahead(records, entries[j + AHEAD].record);
-				if (is_first_common(model, rule, entries[start].key, keys, crm_match_keys(records, b)))
+				if (j + AHEAD < last)
+					fetch_ahead(records, entry[j + AHEAD].record);
+				if (is_first_common(model, rule, entry[start].key, keys, crm_match_keys(records, b)))
 					pair(a, b, argument);
 			}
-			if ((i & 255) == 0)
+			if ((++done & 255) == 0)
 				host->interrupt(host);
 		}
-		if (end - start > 1)
-			host->interrupt(host);
 		start = end;
 	}
-	host->release(host, memory);
 }
 
 uint64_t
@@ -635,9 +648,112 @@ choose_divider(const CrmMatchRecords *records, int rule, const Entry *entries, s
 	return best;
 }
 
+/* Keeps the blocks of two records or more. */
+static void
+keep_block(CrmMatchBlocks *blocks, size_t *room, const Entry *entries, size_t size, CrmMatchHost *host)
+{
+	if (size < 2)
+		return;
+	if (blocks->count + size > *room)
+	{
+		size_t		larger = (blocks->count + size) * 2;
+		Entry	   *grown = host->allocate(host, larger * sizeof(Entry));
+
+		if (blocks->count > 0)
+			memcpy(grown, blocks->entry, blocks->count * sizeof(Entry));
+		if (blocks->entry != NULL)
+			host->release(host, blocks->entry);
+		blocks->entry = grown;
+		*room = larger;
+	}
+	memcpy(blocks->entry + blocks->count, entries, size * sizeof(Entry));
+	blocks->count += size;
+	blocks->pairs += pairs_of(size);
+}
+
+/* Divides a block; its members get the new keys in place of the old one. */
+static uint32_t
+divide_block(CrmMatchRecords *records, const CrmMatchRule *rule, int divider, const Entry *entries, uint32_t size,
+			 uint32_t cap, Entry *room, CrmMatchBlocks *blocks, size_t *blocks_room, CrmMatchHost *host)
+{
+	uint32_t	kept = 0;
+	uint32_t	n = 0;
+	Entry	   *sorted = divider < 0 ? room : divided_entries(records, entries, size, divider, room, room + size, &n);
+
+	for (uint32_t i = 0; i < size; i++)
+		replace_key(crm_match_keys(records, entries[i].record), rule, entries[i].key, 0);
+	for (size_t i = 0; i < n;)
+	{
+		size_t		j = end_of_block(sorted, i, n);
+
+		if (j - i <= cap)
+		{
+			for (size_t k = i; k < j; k++)
+				replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
+			keep_block(blocks, blocks_room, sorted + i, j - i, host);
+			kept += (uint32_t) (j - i);
+		}
+		i = j;
+	}
+	return kept;
+}
+
+/* The blocks of one rule. */
+static void
+make_blocks(CrmMatchRecords *records, CrmMatchModel *model, int r, Collected *collected, bool choose,
+			uint32_t limit, uint64_t budget, CrmMatchBlocks *blocks,
+			void (*report) (const CrmMatchLargeBlock *block, void *argument), void *argument, CrmMatchHost *host)
+{
+	CrmMatchRule *rule = &model->rule[r];
+	size_t		count = collected->count;
+	Entry	   *entries = sort_entries(collected->entries, collected->entries + collected->room, count);
+	uint32_t	cap = choose_cap(entries, count, limit, budget, host);
+	size_t		largest = 0;
+	size_t		blocks_room = 0;
+	Entry	   *room = NULL;
+
+	for (size_t start = 0; start < count;)
+	{
+		size_t		end = end_of_block(entries, start, count);
+
+		if (end - start > largest)
+			largest = end - start;
+		start = end;
+	}
+	if (largest > cap)
+	{
+		room = host->allocate(host, 2 * largest * sizeof(Entry));
+		if (choose)
+			rule->divider = choose_divider(records, r, entries, count, cap, room, host);
+	}
+	for (size_t start = 0; start < count;)
+	{
+		size_t		end = end_of_block(entries, start, count);
+		uint32_t	size = (uint32_t) (end - start);
+
+		if (size <= cap)
+			keep_block(blocks, &blocks_room, entries + start, size, host);
+		else
+		{
+			uint32_t	kept = divide_block(records, rule, rule->divider, entries + start, size, cap, room, blocks, &blocks_room, host);
+
+			if (report != NULL && size > limit)
+			{
+				CrmMatchLargeBlock large = {r, entries[start].key, size, rule->divider, size - kept, entries[start].record};
+
+				report(&large, argument);
+			}
+			host->interrupt(host);
+		}
+		start = end;
+	}
+	if (room != NULL)
+		host->release(host, room);
+}
+
 uint64_t
 crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
-				 uint32_t limit, double pairs_per_record, uint64_t *pairs,
+				 uint32_t limit, double pairs_per_record, CrmMatchBlocks *blocks,
 				 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 				 void *argument, CrmMatchHost *host)
 {
@@ -646,85 +762,23 @@ crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
 
 	if (budget < LEAST_BUDGET)
 		budget = LEAST_BUDGET;
-	for (int r = 0; r < model->rules; r++)
+	memset(blocks, 0, model->rules * sizeof(CrmMatchBlocks));
+	for (int first = 0; first < model->rules; first += RULES_AT_ONCE)
 	{
-		CrmMatchRule *rule = &model->rule[r];
-		void	   *memory;
-		size_t		count;
-		Entry	   *entries;
-		uint32_t	cap;
-		size_t		largest = 0;
-		uint64_t	of_rule = 0;
-		Entry	   *room;
-		int			divider;
+		int			last = first + RULES_AT_ONCE < model->rules ? first + RULES_AT_ONCE : model->rules;
+		Collected	collected[RULES_AT_ONCE];
 
-		if (pairs != NULL)
-			pairs[r] = 0;
-		if (choose)
-			rule->divider = -1;
-		if (!rule->made)
-			continue;
-		entries = collect_entries(records, r, 0, 1, UINT64_MAX, &count, &memory, host);
-		cap = choose_cap(entries, count, limit, budget, host);
-		for (size_t start = 0; start < count;)
+		collect_rules(records, first, last, collected, host);
+		for (int r = first; r < last; r++)
 		{
-			size_t		end = end_of_block(entries, start, count);
-
-			if (end - start > largest)
-				largest = end - start;
-			if (end - start <= cap)
-				of_rule += pairs_of(end - start);
-			start = end;
-		}
-		if (largest > cap)
-		{
-			room = host->allocate(host, 2 * largest * sizeof(Entry));
 			if (choose)
-				rule->divider = choose_divider(records, r, entries, count, cap, room, host);
-			divider = rule->divider;
-			for (size_t start = 0; start < count;)
-			{
-				size_t		end = end_of_block(entries, start, count);
-				uint32_t	size = (uint32_t) (end - start);
-				uint32_t	kept = 0;
-
-				if (size > cap)
-				{
-					uint32_t	n = 0;
-					Entry	   *sorted = divider < 0 ? room :
-						divided_entries(records, entries + start, size, divider, room, room + size, &n);
-
-					for (size_t i = start; i < end; i++)
-						replace_key(crm_match_keys(records, entries[i].record), rule, entries[i].key, 0);
-					for (size_t i = 0; i < n;)
-					{
-						size_t		j = end_of_block(sorted, i, n);
-
-						if (j - i <= cap)
-						{
-							for (size_t k = i; k < j; k++)
-								replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
-							of_rule += pairs_of(j - i);
-							kept += (uint32_t) (j - i);
-						}
-						i = j;
-					}
-					if (report != NULL && size > limit)
-					{
-						CrmMatchLargeBlock large = {r, entries[start].key, size, divider, size - kept, entries[start].record};
-
-						report(&large, argument);
-					}
-					host->interrupt(host);
-				}
-				start = end;
-			}
-			host->release(host, room);
+				model->rule[r].divider = -1;
+			if (!model->rule[r].made)
+				continue;
+			make_blocks(records, model, r, &collected[r - first], choose, limit, budget, &blocks[r], report, argument, host);
+			host->release(host, collected[r - first].entries);
+			total += blocks[r].pairs;
 		}
-		host->release(host, memory);
-		if (pairs != NULL)
-			pairs[r] = of_rule;
-		total += of_rule;
 	}
 	return total;
 }
@@ -753,7 +807,7 @@ crm_match_choose_made(CrmMatchModel *model)
 }
 
 void
-crm_match_drop_idle(CrmMatchRecords *records, uint64_t *pairs, CrmMatchHost *host)
+crm_match_drop_idle(CrmMatchRecords *records, CrmMatchBlocks *blocks, CrmMatchHost *host)
 {
 	const CrmMatchModel *model = records->model;
 	bool		any = false;
@@ -762,7 +816,9 @@ crm_match_drop_idle(CrmMatchRecords *records, uint64_t *pairs, CrmMatchHost *hos
 		if (model->rule[r].idle)
 		{
 			any = any || model->rule[r].made;
-			pairs[r] = 0;
+			if (blocks[r].entry != NULL)
+				host->release(host, blocks[r].entry);
+			blocks[r] = (CrmMatchBlocks) {NULL, 0, 0};
 		}
 	for (uint32_t i = 0; i < records->count && any; i++)
 	{

@@ -16,6 +16,8 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -233,6 +235,124 @@ crm_merge_plan(PG_FUNCTION_ARGS)
 	copy = palloc(VARSIZE(merge_plans[number]));
 	memcpy(copy, merge_plans[number], VARSIZE(merge_plans[number]));
 	PG_RETURN_JSONB_P(copy);
+}
+
+/*
+ * What crm.undo_statement() makes of the same arguments, until some table of
+ * the database changes.
+ */
+typedef struct UndoStatement
+{
+	uint64		key;			/* hash of the arguments, must be first */
+	text	   *arguments;		/* as JSON, to be sure */
+	text	   *statement;
+} UndoStatement;
+
+static HTAB *undo_statements = NULL;
+static MemoryContext undo_context = NULL;
+static uint64 undo_made_at = 0;
+
+static void
+forget_undo_statements(void)
+{
+	HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(UndoStatement)};
+
+	if (undo_context == NULL)
+		undo_context = AllocSetContextCreate(TopMemoryContext, "crm undo statements", ALLOCSET_DEFAULT_SIZES);
+	undo_statements = NULL;
+	MemoryContextReset(undo_context);
+	control.hcxt = undo_context;
+	undo_statements = hash_create("crm undo statements", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	undo_made_at = invalidations;
+}
+
+/* The arguments in one text: each with its length, a missing one marked. */
+static text *
+arguments_text(FunctionCallInfo fcinfo)
+{
+	StringInfoData all;
+
+	initStringInfo(&all);
+	for (int i = 0; i < 6; i++)
+	{
+		char	   *one;
+
+		if (PG_ARGISNULL(i))
+		{
+			appendStringInfoString(&all, "-;");
+			continue;
+		}
+		if (i == 1)
+			one = psprintf("%u", PG_GETARG_OID(i));
+		else if (i == 5)
+			one = OidOutputFunctionCall(F_ARRAY_OUT, PG_GETARG_DATUM(i));
+		else
+			one = text_to_cstring(PG_GETARG_TEXT_PP(i));
+		appendStringInfo(&all, "%zu:%s;", strlen(one), one);
+	}
+	return cstring_to_text_with_len(all.data, all.len);
+}
+
+PG_FUNCTION_INFO_V1(crm_kept_undo_statement);
+
+Datum
+crm_kept_undo_statement(PG_FUNCTION_ARGS)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, REGCLASSOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID};
+	text	   *arguments = arguments_text(fcinfo);
+	uint64		key = hash_bytes_extended((unsigned char *) VARDATA_ANY(arguments), VARSIZE_ANY_EXHDR(arguments), 0);
+	Datum		values[6];
+	char		nulls[7] = "      ";
+	UndoStatement *kept;
+	text	   *made;
+	text	   *copy;
+	uint64		before;
+	bool		isnull;
+
+	if (!is_listening)
+	{
+		CacheRegisterRelcacheCallback(tables_changed, (Datum) 0);
+		is_listening = true;
+	}
+	AcceptInvalidationMessages();
+	if (undo_statements == NULL || undo_made_at != invalidations ||
+		hash_get_num_entries(undo_statements) >= MAX_KEPT_PLANS)
+		forget_undo_statements();
+	kept = hash_search(undo_statements, &key, HASH_FIND, NULL);
+	if (kept != NULL && VARSIZE(kept->arguments) == VARSIZE(arguments) &&
+		memcmp(kept->arguments, arguments, VARSIZE(arguments)) == 0)
+		PG_RETURN_DATUM(datumCopy(PointerGetDatum(kept->statement), false, -1));
+	before = invalidations;
+	for (int i = 0; i < 6; i++)
+	{
+		values[i] = PG_GETARG_DATUM(i);
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	crm_execute_kept(&plan, "SELECT crm.undo_statement($1, $2, $3, $4, $5, $6)", 6, types, values, nulls);
+	if (SPI_processed != 1)
+		elog(ERROR, "no statement was made");
+	made = DatumGetTextP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (isnull)
+		elog(ERROR, "no statement was made");
+	copy = SPI_palloc(VARSIZE(made));
+	memcpy(copy, made, VARSIZE(made));
+	SPI_finish();
+	/* Kept only when nothing changed while it was made. */
+	if (kept == NULL && before == invalidations && undo_made_at == invalidations)
+	{
+		text	   *kept_arguments = MemoryContextAlloc(undo_context, VARSIZE(arguments));
+		text	   *kept_statement = MemoryContextAlloc(undo_context, VARSIZE(copy));
+
+		memcpy(kept_arguments, arguments, VARSIZE(arguments));
+		memcpy(kept_statement, copy, VARSIZE(copy));
+		kept = hash_search(undo_statements, &key, HASH_ENTER, NULL);
+		kept->arguments = kept_arguments;
+		kept->statement = kept_statement;
+	}
+	PG_RETURN_TEXT_P(copy);
 }
 
 PG_FUNCTION_INFO_V1(crm_merge_plan_changed);

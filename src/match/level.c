@@ -291,7 +291,7 @@ compare_persons(const CrmMatchPerson *a, const CrmMatchPerson *b)
 		if (family >= ALIKE && given >= ALIKE)
 			return PERSON_BOTH_ALIKE;
 		if (family == DIFFERENT && given == DIFFERENT &&
-			letters_alike(&a->family, &b->given, 0.90) && letters_alike(&a->given, &b->family, 0.88))
+			letters_alike(&a->family, &b->given, 0.88) && letters_alike(&a->given, &b->family, 0.88))
 			return PERSON_BOTH_ALIKE;
 		if (family == EQUAL)
 			return PERSON_FAMILY_ONLY;
@@ -593,7 +593,9 @@ crm_match_frequency_weight(const CrmMatchField *field, int level, const uint8_t 
 	{
 		const CrmMatchPerson *x = (const CrmMatchPerson *) (a + field->offset);
 		const CrmMatchPerson *y = (const CrmMatchPerson *) (b + field->offset);
-		double		parts = (double) x->given.frequency + x->family.frequency;
+		/* Of swapped names each record has its own sum. */
+		double		parts = fmax((double) x->given.frequency + x->family.frequency,
+							 (double) y->given.frequency + y->family.frequency);
 
 		switch (level)
 		{
@@ -608,8 +610,11 @@ crm_match_frequency_weight(const CrmMatchField *field, int level, const uint8_t 
 			case PERSON_GIVEN_ONLY:
 				return field->agreement[2] - x->given.frequency;
 			case PERSON_ONE_MISSING:
-				return x->family.hash == y->family.hash && x->family.hash != 0 ?
-					field->agreement[1] - x->family.frequency : field->agreement[2] - x->given.frequency;
+				if (x->family.hash == y->family.hash && x->family.hash != 0)
+					return field->agreement[1] - x->family.frequency;
+				if (x->given.hash == y->given.hash && x->given.hash != 0)
+					return field->agreement[2] - x->given.frequency;
+				return 0;
 			default:
 				return 0;
 		}

@@ -37,10 +37,15 @@ typedef struct Receiver
 {
 	DestReceiver pub;
 	MatchRun   *run;
+	MemoryContext base;			/* of the call */
 	MemoryContext row;			/* reset after each row */
 	char	   *ids;			/* of the chunk at hand */
 	Size		ids_used;
 	Size		ids_room;
+	MatchColumn *column;		/* of the rows */
+	MatchEach	each;			/* who takes the features; NULL: the run keeps them */
+	void	   *argument;
+	uint8_t    *feature;		/* of the row at hand, where the run keeps none */
 } Receiver;
 
 void
@@ -300,11 +305,10 @@ static void
 start_rows(DestReceiver *self, int operation, TupleDesc desc)
 {
 	Receiver   *receiver = (Receiver *) self;
-	MatchRun   *run = receiver->run;
-	MemoryContext old_context = MemoryContextSwitchTo(run->context);
+	MemoryContext old_context = MemoryContextSwitchTo(receiver->each != NULL ? receiver->base : receiver->run->context);
 
 	for (int i = 0; i < desc->natts; i++)
-		crm_match_describe_column(TupleDescAttr(desc, i)->atttypid, &run->column[i]);
+		crm_match_describe_column(TupleDescAttr(desc, i)->atttypid, &receiver->column[i]);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -376,6 +380,36 @@ add_id(Receiver *receiver, const char *id, int length)
 	receiver->ids_used += length + 1;
 }
 
+static void
+fill_feature(Receiver *receiver, TupleTableSlot *slot, uint8_t *feature)
+{
+	MatchRun   *run = receiver->run;
+
+	memset(feature, 0, run->model.feature_size);
+	for (int i = 0; i < run->model.fields; i++)
+		if (!slot->tts_isnull[i + 1])
+			crm_match_put_datum(run, feature, i, slot->tts_values[i + 1], &receiver->column[i + 1]);
+	if (run->aliases != NULL)
+		crm_match_put_aliases(&run->model, feature, run->aliases);
+}
+
+/* A row that somebody looks at and nobody keeps. */
+static bool
+hand_on_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	Receiver   *receiver = (Receiver *) self;
+	MemoryContext old_context = MemoryContextSwitchTo(receiver->row);
+
+	slot_getallattrs(slot);
+	fill_feature(receiver, slot, receiver->feature);
+	crm_match_set_frequencies(&receiver->run->model, receiver->feature, &receiver->run->frequencies);
+	receiver->each(slot->tts_isnull[0] ? NULL : TextDatumGetCString(slot->tts_values[0]),
+				   receiver->feature, receiver->argument);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(receiver->row);
+	return true;
+}
+
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -399,14 +433,15 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 				 errdetail("Column %s of table %s is null.", run->id_expression, run->relation)));
 	old_context = MemoryContextSwitchTo(receiver->row);
 	id = DatumGetTextPP(slot->tts_values[0]);
+	if (run->records.count > 0 && strlen(crm_match_id(run, run->records.count - 1)) == VARSIZE_ANY_EXHDR(id) &&
+		memcmp(crm_match_id(run, run->records.count - 1), VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("two records of model \"%s\" have the number \"%s\"", run->name, crm_match_id(run, run->records.count - 1)),
+				 errhint("crm.match_model.id_columns must tell the rows of table %s apart.", run->relation)));
 	add_id(receiver, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 	feature = crm_match_feature(&run->records, run->records.count);
-	memset(feature, 0, run->model.feature_size);
-	for (int i = 0; i < run->model.fields; i++)
-		if (!slot->tts_isnull[i + 1])
-			crm_match_put_datum(run, feature, i, slot->tts_values[i + 1], &run->column[i + 1]);
-	if (run->aliases != NULL)
-		crm_match_put_aliases(&run->model, feature, run->aliases);
+	fill_feature(receiver, slot, feature);
 	run->records.count++;
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(receiver->row);
@@ -482,6 +517,7 @@ crm_match_load(MatchRun *run, ArrayType *only)
 	int			result;
 
 	receiver.run = run;
+	receiver.column = run->column;
 	receiver.row = AllocSetContextCreate(run->context, "crm match row", ALLOCSET_DEFAULT_SIZES);
 	run->records.model = &run->model;
 	run->records.count = 0;
@@ -516,6 +552,68 @@ crm_match_show_values(MatchRun *run, ArrayType *only)
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "reading the records failed");
 	return SPI_tuptable;
+}
+
+/*
+ * A plan that is kept: of the records whose ids are the text array $1, or of
+ * the one that the object $1 would be.
+ */
+SPIPlanPtr
+crm_match_prepare(MatchRun *run, bool of_object)
+{
+	Oid			type = of_object ? JSONBOID : TEXTARRAYOID;
+	StringInfoData sql;
+	SPIPlanPtr	plan;
+
+	if (of_object)
+	{
+		initStringInfo(&sql);
+		appendStringInfo(&sql, "SELECT (%s)::text", run->id_expression);
+		for (int i = 0; i < run->model.fields; i++)
+			appendStringInfo(&sql, ", %s", run->expression[i]);
+		appendStringInfo(&sql, " FROM pg_catalog.jsonb_populate_record(NULL::%s, $1) AS %s", run->relation,
+						 quote_identifier(get_rel_name(run->relation_oid)));
+	}
+	else
+		make_query(run, true, false, &sql);
+	plan = SPI_prepare_cursor(sql.data, 1, &type, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "planning the query of match model \"%s\" failed", run->name);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	pfree(sql.data);
+	return plan;
+}
+
+/* Hands on each row of such a plan, with frequencies; read_only as of SPI. */
+void
+crm_match_read(MatchRun *run, SPIPlanPtr plan, Oid type, Datum value, bool read_only, MatchEach each, void *argument)
+{
+	Receiver	receiver = {{hand_on_row, start_rows, end_rows, end_rows, DestTuplestore}};
+	MatchColumn column[CRM_MATCH_FIELDS + 1];
+	SPIExecuteOptions options = {0};
+	ParamListInfo params = makeParamList(1);
+	int			result;
+
+	receiver.run = run;
+	receiver.column = column;
+	receiver.each = each;
+	receiver.argument = argument;
+	receiver.feature = palloc(run->model.feature_size);
+	receiver.base = CurrentMemoryContext;
+	receiver.row = AllocSetContextCreate(CurrentMemoryContext, "crm match row", ALLOCSET_DEFAULT_SIZES);
+	params->params[0].value = value;
+	params->params[0].isnull = false;
+	params->params[0].pflags = 0;
+	params->params[0].ptype = type;
+	options.params = params;
+	options.read_only = read_only;
+	options.dest = &receiver.pub;
+	result = SPI_execute_plan_extended(plan, &options);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "reading the records failed: %s", SPI_result_code_string(result));
+	MemoryContextDelete(receiver.row);
+	pfree(receiver.feature);
 }
 
 const char *

@@ -381,34 +381,50 @@ typedef struct CrmMatchLargeBlock
 	uint32_t	example;		/* one of its records */
 } CrmMatchLargeBlock;
 
+/* A key of a record. */
+typedef struct CrmMatchEntry
+{
+	uint32_t	key;
+	uint32_t	record;
+} CrmMatchEntry;
+
+/* The blocks of a rule: keys of two records or more, by key and record. */
+typedef struct CrmMatchBlocks
+{
+	CrmMatchEntry *entry;
+	size_t		count;
+	uint64_t	pairs;			/* those of several blocks counted in each */
+} CrmMatchBlocks;
+
 /*
- * Divides the blocks of more than limit records by the keys of another rule,
- * and calls report for each; also smaller ones, the largest first, where a rule
- * would otherwise give more than pairs_per_record times the records.  Returns
- * how many pairs the blocks now have, pairs of several blocks counted once for
- * each; by rule when pairs is not NULL.  Training chooses the rules that divide
- * and keeps them in the model, which is that of the records.
+ * Makes the blocks of all rules.  Those of more than limit records are divided
+ * by the keys of another rule, and report is called for each; also smaller ones,
+ * the largest first, where a rule would otherwise give more than
+ * pairs_per_record times the records.  Returns how many pairs there are.
+ * Training chooses the rules that divide and keeps them in the model, which is
+ * that of the records.
  */
 extern uint64_t crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
-								 uint32_t limit, double pairs_per_record, uint64_t *pairs,
+								 uint32_t limit, double pairs_per_record, CrmMatchBlocks *blocks,
 								 void (*report) (const CrmMatchLargeBlock *block, void *argument),
 								 void *argument, CrmMatchHost *host);
 
 /* Which rules give keys: those that are not idle and those that divide them. */
 extern void crm_match_choose_made(CrmMatchModel *model);
 
-/* Takes away the keys of idle rules, which were only there to divide. */
-extern void crm_match_drop_idle(CrmMatchRecords *records, uint64_t *pairs, CrmMatchHost *host);
+/* Takes away the keys and blocks of idle rules, which were only there to divide. */
+extern void crm_match_drop_idle(CrmMatchRecords *records, CrmMatchBlocks *blocks, CrmMatchHost *host);
 
 /*
- * Calls pair for each pair of records that share a key of the rule, in the
- * given of so many parts of all keys, unless they share an earlier one: so
- * that each pair of records comes once in all rules and parts together.
+ * Calls pair for each pair of records of one block, among the entries from
+ * start to end, where blocks begin and end, unless the two share an earlier
+ * key: so that each pair comes once in all blocks together, whoever does them.
  * When sample is below UINT64_MAX only keys are taken whose hash is below it.
  */
 typedef void (*CrmMatchPair) (uint32_t a, uint32_t b, void *argument);
-extern void crm_match_enumerate(const CrmMatchRecords *records, int rule, uint32_t part, uint32_t parts,
-								uint64_t sample, CrmMatchPair pair, void *argument, CrmMatchHost *host);
+extern void crm_match_enumerate(const CrmMatchRecords *records, int rule, const CrmMatchEntry *entry,
+								size_t start, size_t end, uint64_t sample,
+								CrmMatchPair pair, void *argument, CrmMatchHost *host);
 
 /* Rules that two records share: bit i for rule i. */
 extern uint64_t crm_match_shared_rules(const CrmMatchRecords *records, uint32_t a, uint32_t b);

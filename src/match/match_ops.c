@@ -30,7 +30,7 @@
 #define SAMPLED_RECORDS 1400
 
 /* Pairs of blocks that training looks at, about. */
-#define SAMPLED_PAIRS 1500000.0
+#define SAMPLED_PAIRS 1000000.0
 
 /* Weight of pairs that clusters look at. */
 #define LEAST_EDGE (-5.0)
@@ -111,7 +111,7 @@ note_large_block(const CrmMatchLargeBlock *block, void *argument)
 static uint64
 divide(MatchRun *run, bool choose, LargeBlocks *blocks)
 {
-	uint64		pairs = crm_match_divide(&run->records, &run->model, choose, (uint32) run->block_limit, run->pairs_per_record, run->pairs,
+	uint64		pairs = crm_match_divide(&run->records, &run->model, choose, (uint32) run->block_limit, run->pairs_per_record, run->blocks,
 										 note_large_block, blocks, &run->host);
 
 	crm_match_report_planned(pairs);
@@ -382,7 +382,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 		values[0] = Int32GetDatum(r + 1);
 		values[1] = CStringGetTextDatum(text.data);
 		values[2] = Int64GetDatum(keys);
-		values[3] = Int64GetDatum((int64) run->pairs[r]);
+		values[3] = Int64GetDatum((int64) run->blocks[r].pairs);
 		values[4] = Int32GetDatum(large);
 		values[5] = Int64GetDatum(left);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -419,7 +419,7 @@ start(const char *name, LargeBlocks *blocks)
 		load(run, NULL);
 		train(run, 1, blocks);
 	}
-	crm_match_drop_idle(&run->records, run->pairs, &run->host);
+	crm_match_drop_idle(&run->records, run->blocks, &run->host);
 	return run;
 }
 

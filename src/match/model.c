@@ -185,7 +185,8 @@ read_rules(MatchRun *run, Datum name)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("blocking rule %d of match model \"%s\" names an unknown field \"%s\"",
-								(int) i + 1, run->name, part)));
+								(int) i + 1, run->name, part),
+						 errhint("A rule is a list of fields of the model, each \"field\" or \"field:property\".")));
 			if (aspect < 0 ||
 				!crm_aspect_fits((CrmComparator) run->model.field[field].comparator, (CrmAspect) aspect))
 			{
@@ -286,11 +287,13 @@ crm_match_open(const char *name, bool trained)
 	query("SELECT name, relation, "
 		  "CASE WHEN pg_catalog.cardinality(id_columns) = 1 THEN pg_catalog.quote_ident(id_columns[1]) "
 		  "ELSE 'ROW(' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)) || ')' END, "
-		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
+		  /* A bare name in ORDER BY would be that of the text in the output. */
+		  "(SELECT pg_catalog.string_agg('coalesce(' || pg_catalog.quote_ident(c) || ')', ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
 		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
-		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1) "
+		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1), "
+		  "pg_catalog.to_regclass(relation)::pg_catalog.oid "
 		  "FROM crm.match_model WHERE name = $1", 1, types, &argument);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -317,6 +320,7 @@ crm_match_open(const char *name, bool trained)
 		run->block_limit = int_at(row, desc, 11, 1000);
 		run->pairs_per_record = double_at(row, desc, 12);
 		id_type = text_at(row, desc, 13);
+		run->relation_oid = DatumGetObjectId(SPI_getbinval(row, desc, 14, &isnull));
 		run->id_type = id_type == NULL ? NULL : MemoryContextStrdup(context, id_type);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -597,9 +601,11 @@ crm_match_write_found(Oid *types, Datum *values)
 							   "DELETE FROM crm.match_pair p WHERE p.model = $1 AND p.status = 'new' "
 							   "AND NOT EXISTS (SELECT FROM crm_found f WHERE f.left_id = p.left_id AND f.right_id = p.right_id) RETURNING 1), "
 							   "changed AS ("
-							   "UPDATE crm.match_pair p SET weight = f.weight, probability = f.probability, in_cluster = f.in_cluster, version = $2 "
-							   "FROM crm_found f WHERE p.model = $1 AND p.status = 'new' AND f.left_id = p.left_id AND f.right_id = p.right_id "
-							   "AND (p.weight, p.in_cluster, p.version) IS DISTINCT FROM (f.weight, f.in_cluster, $2)), ");
+							   "UPDATE crm.match_pair p SET weight = f.weight, probability = f.probability, in_cluster = f.in_cluster, version = $2, "
+							   /* Both records of a merged pair are there only when the merge was undone. */
+							   "status = 'new', decided_at = NULL, decided_by = NULL "
+							   "FROM crm_found f WHERE p.model = $1 AND p.status IN ('new', 'merged') AND f.left_id = p.left_id AND f.right_id = p.right_id "
+							   "AND (p.weight, p.in_cluster, p.version, p.status) IS DISTINCT FROM (f.weight, f.in_cluster, $2, 'new')), ");
 	appendStringInfo(&sql,
 					 "made AS ("
 					 "INSERT INTO crm.match_pair (model, left_id, right_id, weight, probability, in_cluster, version) "

@@ -8,8 +8,8 @@
 
 #include "postgres.h"
 
-#include "fmgr.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "match/match.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -31,6 +31,7 @@ typedef struct MatchRun
 	MemoryContext context;		/* everything of the run */
 	char	   *name;
 	char	   *relation;
+	Oid			relation_oid;
 	char	   *id_expression;
 	char	   *id_type;		/* of the only column, or NULL */
 	char	   *order;
@@ -51,7 +52,7 @@ typedef struct MatchRun
 	uint32	  **id_offset;		/* of each chunk, where each of them begins */
 	Size		memory;			/* bytes of features, keys and ids */
 	MatchColumn column[CRM_MATCH_FIELDS + 1];
-	uint64_t	pairs[CRM_MATCH_RULES]; /* of each rule */
+	CrmMatchBlocks blocks[CRM_MATCH_RULES];
 	struct dsa_area *area;		/* where the records are shared, or NULL */
 	uint64		shared_chunks;	/* dsa_pointer */
 } MatchRun;
@@ -78,6 +79,12 @@ extern void crm_match_check_query(MatchRun *run);
 
 /* Number and fields, as text, of the records of those ids. */
 extern SPITupleTable *crm_match_show_values(MatchRun *run, ArrayType *only);
+/* Reads some records without keeping them; a plan outlives the run. */
+typedef void (*MatchEach) (const char *id, uint8_t *feature, void *argument);
+
+extern SPIPlanPtr crm_match_prepare(MatchRun *run, bool of_object);
+extern void crm_match_read(MatchRun *run, SPIPlanPtr plan, Oid type, Datum value, bool read_only,
+						   MatchEach each, void *argument);
 extern void crm_match_read_aliases(MatchRun *run);
 extern const char *crm_match_id(const MatchRun *run, uint32 record);
 

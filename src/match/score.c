@@ -2,7 +2,7 @@
  * score.c
  *		Comparing the pairs of a run, by several processes at once.
  *
- * The work is a list of jobs: a blocking rule and a part of its keys.  With
+ * The work is a list of jobs: a blocking rule and some of its blocks.  With
  * workers, the leader puts features and keys into shared memory; everybody,
  * the leader included, takes the next job and collects what it finds in
  * chunks of shared memory, which the leader gathers in the end.  Workers touch
@@ -33,7 +33,7 @@
 #define LEAST_PAIRS_FOR_WORKERS 300000
 
 /* Pairs that a job should have, about. */
-#define PAIRS_OF_JOB 1000000
+#define PAIRS_OF_JOB 50000
 
 #define KEY_SHARED UINT64CONST(0xC4A7000000000001)
 #define EDGES_OF_CHUNK 32768
@@ -42,9 +42,8 @@
 typedef struct Job
 {
 	int			rule;
-	uint32		part;
-	uint32		parts;
-	uint64		pairs;
+	Size		start;			/* entries of its blocks */
+	Size		end;
 } Job;
 
 #define MOST_JOBS 2048
@@ -69,6 +68,7 @@ typedef struct Shared
 	dsa_pointer results;
 	dsa_handle	area;
 	dsa_pointer chunks;			/* of each chunk, features and keys */
+	dsa_pointer entries[CRM_MATCH_RULES];	/* of the blocks of each rule */
 	uint32		records;
 	bool		collect;		/* patterns instead of edges */
 	uint64		sample;
@@ -83,6 +83,7 @@ typedef struct Participant
 {
 	CrmMatchHost *host;
 	const CrmMatchRecords *records;
+	const CrmMatchEntry *entry[CRM_MATCH_RULES];
 	Shared	   *shared;
 	dsa_area   *area;			/* NULL: results stay here */
 	ResultChunk *chunk;
@@ -182,8 +183,8 @@ do_jobs(Participant *participant)
 			break;
 		job = &shared->job[next];
 		participant->scored = 0;
-		crm_match_enumerate(participant->records, job->rule, job->part, job->parts, shared->sample,
-							score_pair, participant, participant->host);
+		crm_match_enumerate(participant->records, job->rule, participant->entry[job->rule], job->start, job->end,
+							shared->sample, score_pair, participant, participant->host);
 		pg_atomic_fetch_add_u64(&shared->scored, participant->scored);
 		crm_match_report_pairs(pg_atomic_read_u64(&shared->scored));
 	}
@@ -257,6 +258,9 @@ crm_match_worker(dsm_segment *segment, shm_toc *toc)
 	participant.records = &records;
 	participant.shared = shared;
 	participant.area = area;
+	for (int r = 0; r < shared->model.rules; r++)
+		if (DsaPointerIsValid(shared->entries[r]))
+			participant.entry[r] = dsa_get_address(area, shared->entries[r]);
 	if (shared->collect)
 		participant.histogram = crm_match_histogram_make(&host);
 	do_jobs(&participant);
@@ -310,35 +314,41 @@ share_records(MatchRun *run, dsa_area *area, Shared *shared)
 	}
 }
 
-static int
-compare_jobs(const void *a, const void *b)
-{
-	const Job  *x = a;
-	const Job  *y = b;
-
-	if (x->pairs != y->pairs)
-		return x->pairs > y->pairs ? -1 : 1;
-	if (x->rule != y->rule)
-		return x->rule < y->rule ? -1 : 1;
-	return x->part < y->part ? -1 : x->part > y->part;
-}
-
+/* Jobs of about as many pairs each; a block is not divided among them. */
 static void
 plan_jobs(MatchRun *run, Shared *shared)
 {
-	double		share = shared->sample == UINT64_MAX ? 1 : (double) shared->sample / (double) UINT64_MAX;
+	uint64		all = 0;
+	uint64		of_job;
 
 	for (int r = 0; r < run->model.rules; r++)
+		all += run->blocks[r].pairs;
+	of_job = Max(all / (MOST_JOBS / 2), PAIRS_OF_JOB);
+	for (int r = 0; r < run->model.rules; r++)
 	{
-		uint64		pairs = (uint64) (run->pairs[r] * share);
-		uint32		parts = (uint32) Min(pairs / PAIRS_OF_JOB + 1, MOST_JOBS / CRM_MATCH_RULES);
+		const CrmMatchBlocks *blocks = &run->blocks[r];
+		Size		start = 0;
+		uint64		pairs = 0;
 
-		if (run->pairs[r] == 0)
-			continue;
-		for (uint32 part = 0; part < parts; part++)
-			shared->job[shared->jobs++] = (Job) {r, part, parts, pairs / parts};
+		for (Size at = 0; at < blocks->count;)
+		{
+			Size		end = at + 1;
+
+			while (end < blocks->count && blocks->entry[end].key == blocks->entry[at].key)
+				end++;
+			pairs += (uint64) (end - at) * (end - at - 1) / 2;
+			at = end;
+			if ((pairs >= of_job || at == blocks->count) && shared->jobs < MOST_JOBS)
+			{
+				shared->job[shared->jobs++] = (Job) {r, start, at};
+				start = at;
+				pairs = 0;
+			}
+		}
+		/* Not reached by the arithmetic above, but no pair may be lost. */
+		if (start < blocks->count)
+			shared->job[shared->jobs - 1].end = blocks->count;
 	}
-	qsort(shared->job, shared->jobs, sizeof(Job), compare_jobs);
 }
 
 static void
@@ -368,10 +378,12 @@ do_run(MatchRun *run, uint64 sample, double floor, MatchEdges *edges, CrmMatchHi
 	uint64		scored;
 
 	for (int r = 0; r < run->model.rules; r++)
-		pairs += (double) run->pairs[r] * share;
+		pairs += (double) run->blocks[r].pairs * share;
 	participant.host = &run->host;
 	participant.records = &run->records;
 	participant.edges = edges;
+	for (int r = 0; r < run->model.rules; r++)
+		participant.entry[r] = run->blocks[r].entry;
 	if (collect)
 		participant.histogram = *histogram = crm_match_histogram_make(&run->host);
 	if (workers == 0 || pairs < LEAST_PAIRS_FOR_WORKERS || IsInParallelMode() || IsUnderPostmaster == false ||
@@ -405,6 +417,16 @@ do_run(MatchRun *run, uint64 sample, double floor, MatchEdges *edges, CrmMatchHi
 		}
 		shared->chunks = run->shared_chunks;
 		shared->area = dsa_get_handle(run->area);
+		for (int r = 0; r < run->model.rules; r++)
+		{
+			Size		size = run->blocks[r].count * sizeof(CrmMatchEntry);
+
+			shared->entries[r] = InvalidDsaPointer;
+			if (size == 0)
+				continue;
+			shared->entries[r] = dsa_allocate_extended(run->area, size, DSA_ALLOC_HUGE);
+			memcpy(dsa_get_address(run->area, shared->entries[r]), run->blocks[r].entry, size);
+		}
 		shm_toc_insert(context->toc, KEY_SHARED, shared);
 		LaunchParallelWorkers(context);
 		participant.shared = shared;
@@ -433,6 +455,9 @@ do_run(MatchRun *run, uint64 sample, double floor, MatchEdges *edges, CrmMatchHi
 			dsa_free(run->area, done);
 			CHECK_FOR_INTERRUPTS();
 		}
+		for (int r = 0; r < run->model.rules; r++)
+			if (DsaPointerIsValid(shared->entries[r]))
+				dsa_free(run->area, shared->entries[r]);
 		DestroyParallelContext(context);
 		ExitParallelMode();
 	}

@@ -291,7 +291,8 @@ for my $seed (@seeds)
 		{
 			my $last = pop @standing;
 			my ($s, $o, $e) = $node->psql($db, "SELECT what, relation, key, detail FROM crm.unmerge($last->[0], reject => false) WHERE what <> 'stays'");
-			is("$s$o$e", '0', "seed $seed: undo of the last merge");
+			is("$s$o$e", '0', "seed $seed: undo of the last merge")
+			  or diag($node->safe_psql($db, "SELECT entry, absorbed_id, operation, relation, column_name, row_before, row_after, reason FROM crm.merge_journal WHERE merge_id = $last->[0] AND relation = 'company_contact' ORDER BY entry"));
 			same($node->safe_psql($db, 'SELECT public.sums()'), $last->[1], "seed $seed: as before merge $last->[0]");
 		}
 	}

@@ -1,6 +1,6 @@
 # How well duplicates are found in labelled sets: pairwise precision, recall and
 # F1 of the clusters, exactly, for models proposed from the names of the columns
-# and trained without labels.
+# and trained without labels.  R-019
 use strict;
 use warnings;
 use File::Spec;
