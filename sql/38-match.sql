@@ -275,24 +275,28 @@ COMMENT ON FUNCTION crm.check_match_model(text) IS 'Raises what is wrong with a 
 
 CREATE FUNCTION crm.train_match_model(name text, seed bigint DEFAULT 1) RETURNS integer
 LANGUAGE c STRICT
+SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_train';
 COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows of the table how much agreement in each field weighs, without any examples: method of Fellegi and Sunter (1969), u from pairs drawn at random, m by expectation maximisation over the pairs of each blocking rule, frequencies of values; labels of crm.label_pair() count, too. The same rows and seed give the same parameters to the last bit. Makes a new version, puts it to use and returns its number. Errors: 42704 no such model; 55000 the rows do not allow it, with the reason; 53400 crm.match_memory does not suffice.';
 
 CREATE FUNCTION crm.dedup_plan(model text, OUT rule integer, OUT parts text, OUT keys bigint, OUT pairs bigint, OUT large_blocks integer, OUT left_out bigint)
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 20
+SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_plan';
 COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would do: for each blocking rule how many keys the rows have and how many pairs share one (pairs that share keys of several rules are counted in each, and compared once), how many blocks were larger than block_limit and how many rows they leave out. Compares nothing; 5 million pairs take about a second of one core.';
 
 CREATE FUNCTION crm.match_pairs(model text, min_weight float8 DEFAULT 0, OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8)
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 100000
+SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_pairs';
 COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose evidence weighs at least min_weight, in bits; 0 is a probability of one half, each bit doubles the odds. left_id comes before right_id in the order of the table''s numbers. A model that is not trained is trained first. Errors: 42704 no such model; 55000 it cannot be trained.';
 
 CREATE FUNCTION crm.match_clusters(model text, threshold float8 DEFAULT NULL, OUT id text, OUT cluster_id text)
 RETURNS SETOF record
 LANGUAGE c ROWS 100000
+SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_clusters';
 COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. Errors as of crm.match_pairs().';
 
@@ -316,6 +320,7 @@ CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bi
     OUT added bigint, OUT withdrawn bigint)
 RETURNS record
 LANGUAGE c STRICT
+SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_dedupe';
 COMMENT ON FUNCTION crm.dedupe_table(text) IS 'The part of crm.dedupe() that is the same for all tables: finds pairs and clusters and brings them into crm.match_pair and crm.match_cluster.';
 

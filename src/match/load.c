@@ -480,9 +480,10 @@ static void
 make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
 {
 	initStringInfo(sql);
-	appendStringInfo(sql, "SELECT (%s)::text", run->id_expression);
+	/* Names of their own, lest ORDER BY means one of them. */
+	appendStringInfo(sql, "SELECT (%s)::text AS crm_match_id", run->id_expression);
 	for (int i = 0; i < run->model.fields; i++)
-		appendStringInfo(sql, as_text ? ", (%s)::text" : ", %s", run->expression[i]);
+		appendStringInfo(sql, as_text ? ", (%s)::text AS crm_match_%d" : ", %s AS crm_match_%d", run->expression[i], i + 1);
 	appendStringInfo(sql, " FROM %s", run->relation);
 	if (run->filter != NULL || only)
 		appendStringInfo(sql, " WHERE (%s)", run->filter != NULL ? run->filter : "true");
