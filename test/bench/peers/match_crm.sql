@@ -1,10 +1,10 @@
-\if :{?memory} \else
-\set memory '1GB'
-\endif
 -- Ours over the same generated contacts: load, model, train, cluster. What was
 -- right is counted apart from every time.
 --   psql -v file=contacts.csv -v seconds=FILE -f score.sql -f match_crm.sql
 
+\if :{?memory} \else
+\set memory '1GB'
+\endif
 SET client_min_messages = warning;
 CREATE EXTENSION crm;
 DO 'BEGIN PERFORM crm.install(); END';
