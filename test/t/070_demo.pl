@@ -67,6 +67,10 @@ like($story, qr/crm\.fire_reminders\('[^']+'\);\n3\n/, 'reminders fire once');
 like($story, qr/crm\.fire_reminders\('[^']+'\);\n0\n/, 'and not twice');
 like($story, qr/│ ФИО +│ contact\.name /, 'the mapping is shown');
 like($story, qr/КОМАРОВА ВИКТОРИЯ +│ 9451980455 .*\n.*Viktoriya Komarova +│ 8\(945\)198-04-55/, 'a duplicate in another alphabet is shown');
+cmp_ok($node->safe_psql($db, q{SELECT count(*) FROM crm.match_pair WHERE model = 'contacts' AND probability > 0.95}), '>=', 6, 'probable duplicates are found');
+like($story, qr/^│ person +│ \{Алла,Щеглова\} +│ \{Ульяна,Щеглова\} +│ only family name equal /m, 'and explained');
+like($story, qr/crm\.unmerge\(\d+, reject => false\);\n0 conflicts$/m, 'one is merged and parted again');
+is($node->safe_psql($db, 'SELECT count(*), count(undone_at) FROM crm.merge'), '1|1', 'once');
 ok(!grep({ /^(│|┌|├|└)/ && length(decode('UTF-8', $_)) > 100 } split /\n/, $story), 'no table is wider than 100 columns');
 unlike($story, qr/^(psql:|WARNING|NOTICE)/m, 'no noise');
 
@@ -84,6 +88,7 @@ is($status, 0, 'months first') or diag($story);
 is(counts($db), 'contact|3|3|0|0|0|2', 'bad values are set aside, their rows taken');
 is($node->safe_psql($db, q{SELECT string_agg(birth_date::text, ' ' ORDER BY family_name) FROM crm.contact}), '1980-12-31 1970-03-25 1979-02-01', 'months first by the data');
 is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY phone) FROM crm.contact_point WHERE kind = 'phone'}), '+12025550143 +12025550144', 'numbers as of the USA by the data');
+like($story, qr/^Nothing could be learned from this file: match model "contacts" cannot be trained/m, 'too few to learn from, and it says so');
 like($story, qr/too few to make deals/, 'too few for deals, and it says so');
 
 $file = file('plain.csv', "name,phone,country\n" . join('', map { "Ann Field-$_,+44 20 7946 095$_,uk\n" } 0 .. 5) =~ s/uk$//r);
@@ -122,11 +127,13 @@ SKIP:
 {
 	my $data = $ENV{CRM_DATA} // '';
 	$file = "$data/dedupe_csv_example/csv_example_messy_input.csv";
-	skip 'no data set dedupe_csv_example (CRM_DATA)', 4 unless -e $file;
+	skip 'no data set dedupe_csv_example (CRM_DATA)', 6 unless -e $file;
 	($db, $story, $status) = tell_story(CSV => $file);
 	is($status, 0, '3 337 messy organisations') or diag($story);
 	like(counts($db), qr/^company\|3337\|3337\|0\|0\|0\|33\d\d$/, 'all are taken as companies');
 	is($node->safe_psql($db, q{SELECT count(*) FROM crm.import_reject WHERE code = 'PHONE_LOCAL_ONLY'}), '3189', 'numbers without an area code are set aside');
+	cmp_ok($node->safe_psql($db, q{SELECT count(*) FROM crm.match_cluster WHERE model = 'companies'}), '>', 1500, 'companies in clusters');
+	like($story, qr/^0 conflicts$/m, 'merged and parted');
 	like($story, qr/^256 rows differ from another in nothing but their number.*: 128 groups/m, 'exact duplicates are shown');
 }
 SKIP:
