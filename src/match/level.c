@@ -183,6 +183,14 @@ is_similar(const CrmMatchText *a, const CrmMatchText *b, double bound)
 	return crm_short_jaro_winkler_at_least(pa, a->length, pb, b->length, bound) >= bound;
 }
 
+static inline bool
+is_one_apart(const CrmMatchText *a, const CrmMatchText *b)
+{
+	PADDED(pa, a->letter);
+	PADDED(pb, b->letter);
+	return crm_short_osa_within(pa, a->length, pb, b->length, 1) <= 1;
+}
+
 static inline int
 distance_of(const CrmMatchText *a, const CrmMatchText *b)
 {
@@ -211,7 +219,7 @@ letters_alike(const CrmMatchText *a, const CrmMatchText *b, double bound)
 	if (shorter * 2 < longer)
 		return false;
 	return is_similar(a, b, bound) ||
-		(shorter >= 4 && distance_of(a, b) <= 1);
+		(shorter >= 4 && longer - shorter <= 1 && is_one_apart(a, b));
 }
 
 /* One is the first word or words, or the first letter, of the other. */
