@@ -28,3 +28,12 @@ BEGIN
     WHERE j.operation = 'drop';
 END
 $migration$;
+
+-- The sweep of match models.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.job') IS NOT NULL THEN
+        INSERT INTO crm.job (name, function, every) VALUES ('match', 'match_tick', '1 minute') ON CONFLICT DO NOTHING;
+    END IF;
+END
+$migration$;

@@ -11,6 +11,8 @@ CREATE TABLE crm.match_door (
 );
 COMMENT ON TABLE crm.match_door IS 'Kept keys of match models, by which crm.find_duplicates() finds the duplicates of a record at once. crm.build_match_keys() makes them.';
 
+CREATE TRIGGER door_gone AFTER DELETE ON crm.match_door FOR EACH ROW EXECUTE FUNCTION crm.match_door_gone();
+
 CREATE TABLE crm.match_key (
     door integer NOT NULL, -- Number of the building.
     key bigint NOT NULL, -- Place of the blocking rule, from 0, in the high 32 bits, hash of the values in the low ones.

@@ -631,11 +631,13 @@ crm_door_sql_find(PG_FUNCTION_ARGS)
 					 errhint("Run SELECT crm.build_match_keys(%s).", quote_literal_cstr(name))));
 		find_for_form(door, record, most, least, (ReturnSetInfo *) fcinfo->resultinfo);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		crm_door_close(door);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	crm_door_close(door);
 	SPI_finish();
 	return (Datum) 0;
 }

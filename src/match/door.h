@@ -91,9 +91,14 @@ typedef struct CrmDoorRecord
 {
 	const char *id;
 	uint8_t    *feature;
+	uint64		added;			/* bit of each rule of which it has a key that it had not */
 } CrmDoorRecord;
 
-extern void crm_door_write(const MatchDoor *door, const CrmDoorRecord *record, int count);
+/*
+ * Writes what differs between the keys of records and those that are kept of
+ * them, with the rights of the owner of these.
+ */
+extern void crm_door_write(const MatchDoor *door, CrmDoorRecord *record, int count);
 
 /* Makes all keys; how many records there are. */
 extern int64 crm_door_build(const char *name);

@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -328,14 +329,11 @@ note_difference(Differences *differences, int64 key, Datum id)
 	differences->id[differences->count++] = id;
 }
 
-/*
- * Writes what differs between the keys of records and those kept of them. Of
- * the ids those whose feature is NULL are no more.  With the rights of the
- * owner of the keys.
- */
 void
-crm_door_write(const MatchDoor *door, const CrmDoorRecord *record, int count)
+crm_door_write(const MatchDoor *door, CrmDoorRecord *record, int count)
 {
+	Relation	table = crm_door_table("match_key");
+	CrmOwnerRights saved;
 	static SPIPlanPtr plan = NULL;
 	Oid			types[] = {INT4OID, TEXTARRAYOID};
 	Datum	   *ids = palloc((count + 1) * sizeof(Datum));
@@ -349,6 +347,7 @@ crm_door_write(const MatchDoor *door, const CrmDoorRecord *record, int count)
 	int			gones = 0;
 	Datum		values[2];
 
+	crm_become_owner(table, &saved);
 	for (int i = 0; i < count; i++)
 		ids[i] = CStringGetTextDatum(record[i].id);
 	values[0] = Int32GetDatum(door->number);
@@ -382,7 +381,10 @@ crm_door_write(const MatchDoor *door, const CrmDoorRecord *record, int count)
 		}
 		for (int k = 0; k < keys; k++)
 			if (!has_key(old_key, old_keys, key[k]))
+			{
 				note_difference(&added, key[k], ids[i]);
+				record[i].added |= UINT64_C(1) << (key[k] >> 32);
+			}
 		for (int k = 0; k < old_keys; k++)
 			if (!has_key(key, keys, old_key[k]))
 				note_difference(&removed, old_key[k], ids[i]);
@@ -395,6 +397,8 @@ crm_door_write(const MatchDoor *door, const CrmDoorRecord *record, int count)
 		delete_keys(door->number, removed.key, removed.id, removed.count);
 	if (added.count > 0)
 		insert_keys(door->number, added.key, added.id, added.count);
+	crm_become_caller(&saved);
+	table_close(table, NoLock);
 }
 
 /* ---- all records ---- */
@@ -537,13 +541,18 @@ note_building(MatchRun *run, uint64 rules)
 	number = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 
+	return number;
+}
+
+static void
+remove_old_keys(void)
+{
 	/* Keys of earlier buildings, also such as transactions wrote meanwhile. */
 	if (SPI_execute("DELETE FROM crm.match_key k WHERE k.door OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT DISTINCT r.door FROM crm.match_record r "
 					"WHERE NOT EXISTS (SELECT FROM crm.match_door d WHERE d.number OPERATOR(pg_catalog.=) r.door)))", false, 0) != SPI_OK_DELETE ||
 		SPI_execute("DELETE FROM crm.match_record r WHERE NOT EXISTS (SELECT FROM crm.match_door d WHERE d.number OPERATOR(pg_catalog.=) r.door)",
 					false, 0) != SPI_OK_DELETE)
 		elog(ERROR, "removing old keys failed");
-	return number;
 }
 
 /* One building or sweep of a model at a time. */
@@ -572,6 +581,8 @@ crm_door_lock(const char *name, bool *taken)
 int64
 crm_door_build(const char *name)
 {
+	Relation	table;
+	CrmOwnerRights saved;
 	MatchRun   *run;
 	uint64		rules;
 	int			number;
@@ -582,10 +593,17 @@ crm_door_build(const char *name)
 	load(run);
 	rules = choose_rules(run);
 	number = note_building(run, rules);
+
+	/* Who may note a building may have its keys written, which nobody else may. */
+	table = crm_door_table("match_key");
+	crm_become_owner(table, &saved);
+	remove_old_keys();
 	for (int r = 0; r < run->model.rules; r++)
 		if ((rules >> r & 1) != 0)
 			write_rule(run, number, r);
 	write_all_records(run, number, rules);
+	crm_become_caller(&saved);
+	table_close(table, NoLock);
 	records = run->records.count;
 	MemoryContextDelete(run->context);
 	return records;

@@ -69,5 +69,124 @@ UPDATE crm.match_model SET filter = 'id <> 5' WHERE name = 'door';
 SELECT record_id FROM crm.find_duplicates('door', door.form(4) || '{"id": 4}');
 UPDATE crm.match_model SET filter = NULL WHERE name = 'door';
 
+-- Policies.  Nothing is watched yet.
+SELECT crm.guard_duplicates('nobody', 'warn');
+SELECT crm.guard_duplicates('door', 'shout');
+SELECT crm.guard_duplicates('door', 'warn', 'door.person', 'number');
+SELECT crm.guard_duplicates('door', 'warn', 'pg_catalog.pg_views');
+SELECT crm.guard_duplicates('door', 'warn');
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'door.person'::regclass ORDER BY 1;
+INSERT INTO door.person SELECT 2001, given_name, family_name, birth_date, email, NULL, NULL FROM door.person WHERE id = 14;
+-- Keys are current at once, and go with the row.
+SELECT record_id FROM crm.find_duplicates('door', to_jsonb((SELECT p FROM door.person p WHERE p.id = 2001))) ORDER BY 1;
+UPDATE door.person SET city = 'Elsewhere' WHERE id = 2001;
+UPDATE door.person SET id = 2002 WHERE id = 2001;
+SELECT record_id, octet_length(keys) > 0 AS has_keys FROM crm.match_record WHERE record_id IN ('2001', '2002');
+DELETE FROM door.person WHERE id = 2002;
+SELECT (SELECT count(*) FROM crm.match_record WHERE record_id IN ('2001', '2002')) + (SELECT count(*) FROM crm.match_key WHERE record_id IN ('2001', '2002')) AS left;
+INSERT INTO door.person SELECT WHERE false;
+INSERT INTO door.person (id) VALUES (2003);
+DELETE FROM door.person WHERE id = 2003;
+
+-- A queue: the earlier record is the left one.
+SELECT crm.guard_duplicates('door', 'queue');
+INSERT INTO door.person SELECT 2, given_name, family_name, birth_date, email, NULL, NULL FROM door.person WHERE id = 14 ON CONFLICT DO NOTHING;
+INSERT INTO door.person SELECT 2010, given_name, family_name, birth_date, email, NULL, NULL FROM door.person WHERE id = 11;
+SELECT left_id, right_id, status, weight > 3 AS heavy, in_cluster FROM crm.match_pair WHERE model = 'door';
+-- What is decided stays.
+UPDATE crm.match_pair SET status = 'rejected' WHERE model = 'door';
+UPDATE door.person SET city = 'Elsewhere' WHERE id = 2010;
+SELECT left_id, right_id, status FROM crm.match_pair WHERE model = 'door';
+
+-- Exact identities only: a number of a document, or e-mail and name.
+SELECT crm.guard_duplicates('door', 'block');
+\set SHOW_CONTEXT never
+SELECT id, passport_id FROM door.person WHERE id = 21;
+INSERT INTO door.person (id, passport_id) SELECT 2020, passport_id FROM door.person WHERE id = 21;
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO door.person (id, given_name, family_name, email) SELECT 2020, given_name, family_name, email FROM door.person WHERE id = 21;
+-- An e-mail address alone, or of somebody of another name, is none; nor is a name.
+INSERT INTO door.person (id, email) SELECT 2021, email FROM door.person WHERE id = 22;
+INSERT INTO door.person (id, given_name, family_name, email) SELECT 2022, 'Wolfgang', 'Xylander', email FROM door.person WHERE id = 23;
+INSERT INTO door.person (id, given_name, family_name, birth_date) SELECT 2023, given_name, family_name, birth_date FROM door.person WHERE id = 26;
+-- Both in one statement.
+INSERT INTO door.person (id, passport_id) VALUES (2024, 'Q1234567'), (2025, 'Q1234567');
+-- What was there twice before may be edited, and not get another's identity.
+UPDATE door.person SET city = 'Elsewhere' WHERE id = 4;
+UPDATE door.person SET passport_id = (SELECT passport_id FROM door.person WHERE id = 21) WHERE id = 2023;
+SELECT id, passport_id IS NULL AS none FROM door.person WHERE id >= 2020 ORDER BY id;
+
+-- Statements of many rows are left to the sweep.
+SELECT crm.dedup_tick('door') IS NOT NULL AS swept;
+SELECT count(*) AS queued FROM crm.match_queue WHERE model = 'door';
+INSERT INTO door.person (id, given_name, family_name, birth_date, city)
+SELECT 3000 + i, door.word(2, i * 11 + 3), door.word(4, i * 17 + 5), date '1970-01-01' + i, 'Bulk' FROM generate_series(1, 150) AS i;
+SELECT cardinality(record_ids) FROM crm.match_queue WHERE model = 'door';
+SELECT count(*) FROM crm.match_record WHERE record_id ~ '^3...$';
+SELECT records FROM crm.dedup_tick('door');
+SELECT count(*) FROM crm.match_record WHERE record_id ~ '^3...$';
+SELECT * FROM crm.dedup_tick('door');
+SELECT * FROM crm.dedup_tick('nobody');
+SELECT * FROM crm.dedup_tick('door', 0);
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM crm.dedup_tick('door');
+ROLLBACK;
+-- Not of a transaction that still runs, our own.
+BEGIN;
+DELETE FROM door.person WHERE city = 'Bulk';
+SELECT * FROM crm.dedup_tick('door');
+COMMIT;
+SELECT records FROM crm.dedup_tick('door');
+SELECT count(*) FROM crm.match_record WHERE record_id ~ '^3...$';
+-- Numbers of transactions of another server.
+INSERT INTO crm.match_queue (model, record_ids, xid) VALUES ('door', '{1,2}', '123456789012345');
+SELECT records FROM crm.dedup_tick('door');
+
+-- After a training inserts go on; the sweep makes the keys.
+SELECT crm.train_match_model('door', 3);
+INSERT INTO door.person (id, given_name, family_name) VALUES (4000, 'Some', 'Body');
+SELECT records FROM crm.dedup_tick('door');
+SELECT d.version = m.version AS current, d.search_path FROM crm.match_door d JOIN crm.match_model m ON m.name = d.model;
+INSERT INTO door.person (id, passport_id) SELECT 4001, passport_id FROM door.person WHERE id = 21;
+
+-- Who may only insert neither needs a right to what we keep, nor gets one.
+CREATE ROLE door_clerk;
+GRANT USAGE ON SCHEMA door TO door_clerk;
+GRANT INSERT ON door.person TO door_clerk;
+SET ROLE door_clerk;
+INSERT INTO door.person (id, given_name, family_name) VALUES (4002, 'Other', 'Body');
+INSERT INTO door.person (id, passport_id) VALUES (4003, 'P166299');
+SELECT crm.build_match_keys('door');
+SELECT crm.guard_duplicates('door', 'off');
+SELECT * FROM crm.find_duplicates('door', '{"given_name": "Other", "family_name": "Body"}');
+CREATE TEMP TABLE own (id integer);
+CREATE TRIGGER stolen AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door('door', 'id');
+RESET ROLE;
+DROP TABLE own;
+SELECT record_id FROM crm.match_record WHERE record_id = '4002';
+GRANT SELECT ON door.person TO door_clerk;
+SET ROLE door_clerk;
+SELECT record_id FROM crm.find_duplicates('door', '{"given_name": "Other", "family_name": "Body"}', 10, 0) WHERE record_id = '4002';
+RESET ROLE;
+
+-- No longer.
+SELECT crm.guard_duplicates('door', 'off');
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'door.person'::regclass ORDER BY 1;
+SELECT at_the_door FROM crm.match_model WHERE name = 'door';
+
+-- A number of two columns.
+CREATE TABLE door.pair (a integer, b text, given_name text, family_name text, birth_date date, email text, PRIMARY KEY (a, b));
+INSERT INTO door.pair SELECT id, 'x', given_name, family_name, birth_date, email FROM door.person;
+SELECT crm.create_match_model('door_pair', 'door.pair', 'a, b');
+SELECT crm.train_match_model('door_pair');
+SELECT crm.guard_duplicates('door_pair', 'queue');
+INSERT INTO door.pair SELECT 14, 'y, "z"', given_name, family_name, birth_date, email FROM door.pair WHERE a = 14;
+SELECT left_id, right_id FROM crm.match_pair WHERE model = 'door_pair' ORDER BY 1, 2;
+SELECT crm.drop_match_model('door_pair');
+INSERT INTO door.pair (a, b) VALUES (1, 'left alone');
+
 SELECT crm.drop_match_model('door');
+SELECT (SELECT count(*) FROM crm.match_key) + (SELECT count(*) FROM crm.match_record) + (SELECT count(*) FROM crm.match_queue) AS left;
+SET client_min_messages = error;
 DROP SCHEMA door CASCADE;
+DROP ROLE door_clerk;
