@@ -288,7 +288,7 @@ crm_match_open(const char *name, bool trained)
 		  "CASE WHEN pg_catalog.cardinality(id_columns) = 1 THEN pg_catalog.quote_ident(id_columns[1]) "
 		  "ELSE 'ROW(' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)) || ')' END, "
 		  /* A bare name in ORDER BY would be that of the text in the output. */
-		  "(SELECT pg_catalog.string_agg('coalesce(' || pg_catalog.quote_ident(c) || ')', ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
+		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
 		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
 		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
