@@ -58,7 +58,7 @@ BEGIN
             JOIN pg_class r ON r.oid = a.attrelid
             JOIN pg_type t ON t.oid = a.atttypid
             CROSS JOIN LATERAL (SELECT translate(lower(a.attname::text COLLATE "default"), ' -.', '___') AS n) l
-            LEFT JOIN pg_stats s ON s.schemaname = r.relnamespace::regnamespace::text AND s.tablename = r.relname AND s.attname = a.attname
+            LEFT JOIN pg_stats s ON s.schemaname = (SELECT n.nspname FROM pg_namespace n WHERE n.oid = r.relnamespace) AND s.tablename = r.relname AND s.attname = a.attname
             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory IN ('S', 'D', 'N', 'A', 'U')
         ) s WHERE s.role IS NOT NULL GROUP BY s.role
     ) c;
@@ -190,7 +190,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'crm.propose_match_model(relation) gives a model to begin with.';
     END IF;
     INSERT INTO crm.match_model AS m (name, relation, entity, id_columns, filter, threshold, review_threshold, missing_weight, block_limit, pairs_per_record)
-    VALUES (name, (SELECT format('%I.%I', c.relnamespace::regnamespace::text, c.relname) FROM pg_class c WHERE c.oid = relation), spec ->> 'entity', ids, spec ->> 'filter',
+    VALUES (name, (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation), spec ->> 'entity', ids, spec ->> 'filter',
             coalesce((spec ->> 'threshold')::float8, 0), coalesce((spec ->> 'review_threshold')::float8, -3), coalesce((spec ->> 'missing_weight')::float8, -6),
             coalesce((spec ->> 'block_limit')::integer, 1000), coalesce((spec ->> 'pairs_per_record')::float8, 1))
     ON CONFLICT ON CONSTRAINT match_model_pkey DO NOTHING;
@@ -239,6 +239,18 @@ END
 $$;
 COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit", "pairs_per_record"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
 
+CREATE FUNCTION crm.match_parts_changed() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Parameters belong to fields and rules as they were.
+    UPDATE crm.match_model m SET version = NULL, updated_at = now()
+    WHERE m.version IS NOT NULL AND m.name IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.model END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.model END);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION crm.match_parts_changed() IS 'Trigger of crm.match_field and crm.blocking_rule: a model whose fields or rules change must be trained again.';
+
 CREATE FUNCTION crm.match_model_changed() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -270,11 +282,23 @@ COMMENT ON FUNCTION crm.drop_match_model(text) IS 'Removes a match model with it
 
 CREATE FUNCTION crm.check_match_model(name text) RETURNS void
 LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS 'MODULE_PATHNAME', 'crm_match_sql_check';
 COMMENT ON FUNCTION crm.check_match_model(text) IS 'Raises what is wrong with a match model: an unknown field or property in a blocking rule, an expression that does not fit the table.';
 
 CREATE FUNCTION crm.train_match_model(name text, seed bigint DEFAULT 1) RETURNS integer
 LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_train';
 COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows of the table how much agreement in each field weighs, without any examples: method of Fellegi and Sunter (1969), u from pairs drawn at random, m by expectation maximisation over the pairs of each blocking rule, frequencies of values; labels of crm.label_pair() count, too. The same rows and seed give the same parameters to the last bit. Makes a new version, puts it to use and returns its number. Errors: 42704 no such model; 55000 the rows do not allow it, with the reason; 53400 crm.match_memory does not suffice.';
@@ -282,6 +306,12 @@ COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows
 CREATE FUNCTION crm.dedup_plan(model text, OUT rule integer, OUT parts text, OUT keys bigint, OUT pairs bigint, OUT large_blocks integer, OUT left_out bigint)
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_plan';
 COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would do: for each blocking rule how many keys the rows have and how many pairs share one (pairs that share keys of several rules are counted in each, and compared once), how many blocks were larger than block_limit and how many rows they leave out. Compares nothing; 5 million pairs take about a second of one core.';
@@ -289,6 +319,12 @@ COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would d
 CREATE FUNCTION crm.match_pairs(model text, min_weight float8 DEFAULT 0, OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8)
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 100000
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_pairs';
 COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose evidence weighs at least min_weight, in bits; 0 is a probability of one half, each bit doubles the odds. left_id comes before right_id in the order of the table''s numbers. A model that is not trained is trained first. Errors: 42704 no such model; 55000 it cannot be trained.';
@@ -296,6 +332,12 @@ COMMENT ON FUNCTION crm.match_pairs(text, float8) IS 'All pairs of rows whose ev
 CREATE FUNCTION crm.match_clusters(model text, threshold float8 DEFAULT NULL, OUT id text, OUT cluster_id text)
 RETURNS SETOF record
 LANGUAGE c ROWS 100000
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_clusters';
 COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. Errors as of crm.match_pairs().';
@@ -320,6 +362,12 @@ CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bi
     OUT added bigint, OUT withdrawn bigint)
 RETURNS record
 LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_dedupe';
 COMMENT ON FUNCTION crm.dedupe_table(text) IS 'The part of crm.dedupe() that is the same for all tables: finds pairs and clusters and brings them into crm.match_pair and crm.match_cluster.';
@@ -365,6 +413,12 @@ CREATE FUNCTION crm.explain_match(model text, left_id text, right_id text, OUT "
     OUT level integer, OUT label text, OUT m float8, OUT u float8, OUT level_weight float8, OUT frequency_weight float8, OUT contribution float8)
 RETURNS SETOF record
 LANGUAGE c STRICT ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS 'MODULE_PATHNAME', 'crm_match_sql_explain';
 COMMENT ON FUNCTION crm.explain_match(text, text, text) IS 'Why two rows are, or are not, one entity: the prior, each field with both values, the level of agreement, how often it occurs among matches (m) and others (u), its weight in bits and what the frequency of the value adds; last what the possibility of a household takes. The contributions, added in this order, are the weight of crm.match_pairs() to the last bit; where fields depend on each other the lesser one contributes a quarter. Errors: 42704 no such model; 55000 not trained; P0002 no such row.';
 

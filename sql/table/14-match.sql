@@ -172,6 +172,10 @@ COMMENT ON TABLE crm.match_block IS 'Blocks of the last run that had more than b
 -- Pairs and clusters are too many for a foreign key to be checked for each.
 CREATE TRIGGER model_changed AFTER UPDATE OF name OR DELETE ON crm.match_model
     FOR EACH ROW EXECUTE FUNCTION crm.match_model_changed();
+CREATE TRIGGER parts_changed AFTER INSERT OR UPDATE OR DELETE ON crm.match_field
+    FOR EACH ROW EXECUTE FUNCTION crm.match_parts_changed();
+CREATE TRIGGER parts_changed AFTER INSERT OR UPDATE OR DELETE ON crm.blocking_rule
+    FOR EACH ROW EXECUTE FUNCTION crm.match_parts_changed();
 
 -- Models of our own tables, ready to be used.
 INSERT INTO crm.match_model (name, relation, entity, id_columns) VALUES

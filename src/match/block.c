@@ -491,8 +491,12 @@ crm_match_enumerate(const CrmMatchRecords *records, int rule_number, const CrmMa
 				if (is_first_common(model, rule, entry[start].key, keys, crm_match_keys(records, b)))
 					pair(a, b, argument);
 			}
-			if ((++done & 255) == 0)
+			done += (uint32_t) (end - i);
+			if (done >= 65536)
+			{
 				host->interrupt(host);
+				done = 0;
+			}
 		}
 		start = end;
 	}
@@ -758,10 +762,9 @@ crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
 				 void *argument, CrmMatchHost *host)
 {
 	uint64_t	total = 0;
-	uint64_t	budget = (uint64_t) (pairs_per_record * records->count);
+	double		wanted = pairs_per_record * records->count;
+	uint64_t	budget = wanted < LEAST_BUDGET ? LEAST_BUDGET : wanted > 1e15 ? (uint64_t) 1e15 : (uint64_t) wanted;
 
-	if (budget < LEAST_BUDGET)
-		budget = LEAST_BUDGET;
 	memset(blocks, 0, model->rules * sizeof(CrmMatchBlocks));
 	for (int first = 0; first < model->rules; first += RULES_AT_ONCE)
 	{

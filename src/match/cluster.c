@@ -51,6 +51,7 @@ typedef struct State
 	double		missing;
 	double		threshold;
 	uint32_t   *place;			/* of a cluster among the links at hand, or UINT32_MAX */
+	uint64_t	walked;			/* links, since interrupts were last asked for */
 } State;
 
 /* The higher mean first; of equal ones that with the smallest members. */
@@ -155,6 +156,17 @@ add_link(State *state, uint32_t a, Link link)
 	cluster->link[cluster->links++] = link;
 }
 
+static void
+walk(State *state, uint64_t links)
+{
+	state->walked += links;
+	if (state->walked >= 262144)
+	{
+		state->host->interrupt(state->host);
+		state->walked = 0;
+	}
+}
+
 static Link *
 find_link(const Cluster *cluster, uint32_t other)
 {
@@ -194,6 +206,7 @@ join(State *state, uint32_t a, uint32_t b)
 		Cluster    *third = &state->cluster[link.other];
 		Link	   *back = find_link(third, b);
 
+		walk(state, third->links);
 		if (state->place[link.other] != UINT32_MAX)
 		{
 			Link	   *both = &x->link[state->place[link.other]];
@@ -245,6 +258,31 @@ root_of(uint32_t *parent, uint32_t i)
 	return i;
 }
 
+/* Sorts the pairs; of one that is there twice the lower weight counts. */
+static size_t
+each_once(CrmMatchEdge *edges, size_t count)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (edges[i].a > edges[i].b)
+			edges[i] = (CrmMatchEdge) {edges[i].b, edges[i].a, edges[i].weight};
+	qsort(edges, count, sizeof(CrmMatchEdge), crm_match_compare_edges);
+	for (size_t i = 0; i < count; i++)
+	{
+		if (edges[i].a == edges[i].b)
+			continue;
+		if (kept > 0 && crm_match_compare_edges(&edges[kept - 1], &edges[i]) == 0)
+		{
+			if (edges[i].weight < edges[kept - 1].weight)
+				edges[kept - 1].weight = edges[i].weight;
+		}
+		else
+			edges[kept++] = edges[i];
+	}
+	return kept;
+}
+
 void
 crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 				  double threshold, double missing, uint32_t *cluster, CrmMatchHost *host)
@@ -256,7 +294,7 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 		cluster[i] = i;
 	if (edge_count == 0)
 		return;
-	qsort(edges, edge_count, sizeof(CrmMatchEdge), crm_match_compare_edges);
+	edge_count = each_once(edges, edge_count);
 	host->interrupt(host);
 	state.host = host;
 	state.threshold = threshold;
@@ -275,6 +313,7 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 		add_link(&state, edges[i].a, link);
 		link.other = edges[i].a;
 		add_link(&state, edges[i].b, link);
+		walk(&state, 2);
 	}
 	for (size_t i = 0; i < edge_count; i++)
 		if (edges[i].weight >= threshold)

@@ -523,7 +523,6 @@ put_words(CrmMatchWords *value, const char *text, size_t length)
 {
 	char		key[CRM_NAME_KEY_SIZE];
 	size_t		n = crm_name_key(text, length, CRM_NAME_RUSSIAN, key);
-	uint64_t	whole = 0;
 
 	for (size_t start = 0; start < n && value->count < CRM_MATCH_TOKENS;)
 	{
@@ -544,10 +543,10 @@ put_words(CrmMatchWords *value, const char *text, size_t length)
 		memmove(value->word + at + 1, value->word + at, (value->count - at) * sizeof(uint32_t));
 		value->word[at] = word;
 		value->count++;
-		whole += hash;
 	}
+	/* Of an array the words of all elements count. */
 	if (value->count > 0)
-		value->hash = crm_match_mix(whole, value->count);
+		value->hash = crm_match_hash(value->word, value->count * sizeof(uint32_t), 10);
 }
 
 void

@@ -64,6 +64,7 @@ forget_plans(void)
 static SPIPlanPtr
 kept_plan(const char *statement, int nargs)
 {
+	char	   *copy;
 	uint64		key = hash_bytes_extended((const unsigned char *) statement, strlen(statement), nargs);
 	Oid			types[MAX_ARGUMENTS];
 	KeptPlan   *kept;
@@ -93,11 +94,11 @@ kept_plan(const char *statement, int nargs)
 		return plan;
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
+	copy = MemoryContextStrdup(kept_context, statement);
 	kept = hash_search(kept_plans, &key, HASH_ENTER, &found);
 	kept->plan = plan;
 	kept->nargs = nargs;
-	kept->statement = NULL;
-	kept->statement = MemoryContextStrdup(kept_context, statement);
+	kept->statement = copy;
 	return plan;
 }
 

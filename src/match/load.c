@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "crm.h"
+#include "match/progress.h"
 #include "match/run.h"
 #include "text/name_parse.h"
 #include "type/date_value.h"
@@ -51,7 +52,7 @@ typedef struct Receiver
 void
 crm_match_describe_column(Oid type, MatchColumn *column)
 {
-	Oid			element = get_element_type(type);
+	Oid			element = get_element_type(getBaseType(type));
 	Oid			output;
 	bool		is_varlena;
 
@@ -443,6 +444,8 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	feature = crm_match_feature(&run->records, run->records.count);
 	fill_feature(receiver, slot, feature);
 	run->records.count++;
+	if ((run->records.count & 4095) == 0)
+		crm_match_report_records(run->records.count);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(receiver->row);
 	return true;

@@ -127,6 +127,60 @@ finish(MatchRun *run)
 	crm_match_report_end();
 }
 
+typedef struct Known
+{
+	uint64		hash;			/* of the number */
+	uint32		record;
+} Known;
+
+static int
+compare_known(const void *a, const void *b)
+{
+	const Known *x = a;
+	const Known *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* The record of that number, or UINT32_MAX. */
+static uint32
+find_record(const MatchRun *run, const Known *known, const char *id)
+{
+	uint64		hash = crm_match_hash(id, strlen(id), 0);
+	uint32		low = 0;
+	uint32		high = run->records.count;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (known[middle].hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < run->records.count && known[low].hash == hash; low++)
+		if (strcmp(crm_match_id(run, known[low].record), id) == 0)
+			return known[low].record;
+	return PG_UINT32_MAX;
+}
+
+/* All records by their numbers. */
+static Known *
+know_records(MatchRun *run)
+{
+	Known	   *known = MemoryContextAllocHuge(run->context, ((Size) run->records.count + 1) * sizeof(Known));
+
+	for (uint32 i = 0; i < run->records.count; i++)
+	{
+		const char *id = crm_match_id(run, i);
+
+		known[i] = (Known) {crm_match_hash(id, strlen(id), 0), i};
+	}
+	qsort(known, run->records.count, sizeof(Known), compare_known);
+	return known;
+}
+
 /* ---- training ---- */
 
 static void
@@ -216,58 +270,38 @@ learn_labels(MatchRun *run)
 	CrmMatchHistogram *histogram[2];
 	CrmMatchBin *bins[2];
 	size_t		counts[2];
-	SPITupleTable *labels;
-	uint64		count;
-	MatchRun   *others;
-	Datum	   *ids;
+	Known	   *known;
 	int64		used = 0;
 
 	if (SPI_execute_with_args("SELECT left_id, right_id, is_match FROM crm.match_label WHERE model = $1", 1, types, &name, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "reading labels failed");
-	count = SPI_processed;
-	labels = SPI_tuptable;
-	if (count == 0)
+	if (SPI_processed == 0)
 		return 0;
-	ids = palloc(2 * count * sizeof(Datum));
-	for (uint64 i = 0; i < count; i++)
-		for (int side = 0; side < 2; side++)
-		{
-			bool		isnull;
-
-			ids[2 * i + side] = SPI_getbinval(labels->vals[i], labels->tupdesc, side + 1, &isnull);
-		}
-	others = crm_match_open(run->name, false);
-	load(others, construct_array(ids, (int) (2 * count), TEXTOID, -1, false, TYPALIGN_INT));
+	known = know_records(run);
 	for (int side = 0; side < 2; side++)
 		histogram[side] = crm_match_histogram_make(&run->host);
-	for (uint64 i = 0; i < count; i++)
+	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		const uint8_t *feature[2] = {NULL, NULL};
+		HeapTuple	row = SPI_tuptable->vals[i];
 		bool		isnull;
-		bool		is_match = DatumGetBool(SPI_getbinval(labels->vals[i], labels->tupdesc, 3, &isnull));
+		uint32		left = find_record(run, known, SPI_getvalue(row, SPI_tuptable->tupdesc, 1));
+		uint32		right = find_record(run, known, SPI_getvalue(row, SPI_tuptable->tupdesc, 2));
+		bool		is_match = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull));
 
-		for (int side = 0; side < 2; side++)
-		{
-			char	   *id = TextDatumGetCString(ids[2 * i + side]);
-
-			for (uint32 r = 0; r < others->records.count; r++)
-				if (strcmp(crm_match_id(others, r), id) == 0)
-				{
-					feature[side] = crm_match_feature(&others->records, r);
-					break;
-				}
-		}
-		if (feature[0] == NULL || feature[1] == NULL)
+		/* Of records that are gone nothing is learned. */
+		if (left == PG_UINT32_MAX || right == PG_UINT32_MAX)
 			continue;
-		crm_match_histogram_add(histogram[is_match ? 0 : 1], crm_match_pattern(&run->model, feature[0], feature[1]), 0, 1);
+		crm_match_histogram_add(histogram[is_match ? 0 : 1],
+								crm_match_pattern(&run->model, crm_match_feature(&run->records, left),
+												  crm_match_feature(&run->records, right)), 0, 1);
 		used++;
 		CHECK_FOR_INTERRUPTS();
 	}
+	SPI_freetuptable(SPI_tuptable);
+	pfree(known);
 	for (int side = 0; side < 2; side++)
 		bins[side] = crm_match_histogram_bins(histogram[side], &counts[side]);
 	crm_match_learn_labels(&run->model, bins[0], counts[0], bins[1], counts[1]);
-	MemoryContextDelete(others->context);
-	SPI_freetuptable(labels);
 	return used;
 }
 
@@ -423,44 +457,6 @@ start(const char *name, LargeBlocks *blocks)
 	return run;
 }
 
-typedef struct Known
-{
-	uint64		hash;			/* of the number */
-	uint32		record;
-} Known;
-
-static int
-compare_known(const void *a, const void *b)
-{
-	const Known *x = a;
-	const Known *y = b;
-
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
-}
-
-/* The record of that number, or UINT32_MAX. */
-static uint32
-find_record(const MatchRun *run, const Known *known, const char *id)
-{
-	uint64		hash = crm_match_hash(id, strlen(id), 0);
-	uint32		low = 0;
-	uint32		high = run->records.count;
-
-	while (low < high)
-	{
-		uint32		middle = low + (high - low) / 2;
-
-		if (known[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < run->records.count && known[low].hash == hash; low++)
-		if (strcmp(crm_match_id(run, known[low].record), id) == 0)
-			return known[low].record;
-	return PG_UINT32_MAX;
-}
-
 /*
  * What people have said of pairs outweighs everything: pairs that are none keep
  * clusters apart, confirmed ones join them.
@@ -475,20 +471,14 @@ apply_decisions(MatchRun *run, MatchEdges *edges)
 	uint64		count;
 	Size		kept = 0;
 	uint64		n = 0;
+	uint64		once = 0;
 
 	if (SPI_execute_with_args("SELECT left_id, right_id, is_match FROM crm.match_decisions($1)", 1, types, &name, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "reading decisions failed");
 	count = SPI_processed;
 	if (count == 0)
 		return;
-	known = MemoryContextAllocHuge(run->context, ((Size) run->records.count + 1) * sizeof(Known));
-	for (uint32 i = 0; i < run->records.count; i++)
-	{
-		const char *id = crm_match_id(run, i);
-
-		known[i] = (Known) {crm_match_hash(id, strlen(id), 0), i};
-	}
-	qsort(known, run->records.count, sizeof(Known), compare_known);
+	known = know_records(run);
 	said = MemoryContextAllocHuge(run->context, (Size) count * sizeof(CrmMatchEdge));
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -505,6 +495,16 @@ apply_decisions(MatchRun *run, MatchEdges *edges)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	qsort(said, n, sizeof(CrmMatchEdge), crm_match_compare_edges);
+
+	/* Of a pair that was decided more than once, that they are two counts. */
+	for (uint64 i = 0; i < n; i++)
+	{
+		if (once > 0 && said[once - 1].a == said[i].a && said[once - 1].b == said[i].b)
+			said[once - 1].weight = Min(said[once - 1].weight, said[i].weight);
+		else
+			said[once++] = said[i];
+	}
+	n = once;
 
 	/* What was computed of these pairs goes. */
 	for (Size i = 0; i < edges->count; i++)
@@ -576,7 +576,7 @@ crm_match_sql_pairs(PG_FUNCTION_ARGS)
 Datum
 crm_match_sql_clusters(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *name;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	LargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
@@ -584,6 +584,9 @@ crm_match_sql_clusters(PG_FUNCTION_ARGS)
 	MatchRun   *run;
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run = start(name, &blocks);
@@ -761,6 +764,31 @@ block_rows(MatchRun *run, const LargeBlocks *blocks, TupleDesc *desc)
 	return rows;
 }
 
+/* Who sees some of the rows only would withdraw the pairs of the others. */
+static void
+refuse_row_security(MatchRun *run)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		relation = CStringGetTextDatum(run->relation);
+	bool		isnull;
+
+	if (SPI_execute_with_args("WITH RECURSIVE used (oid) AS ("
+							  "SELECT pg_catalog.to_regclass($1)::oid UNION "
+							  "SELECT d.refobjid FROM used JOIN pg_catalog.pg_rewrite w ON w.ev_class = used.oid "
+							  "JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid "
+							  "AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) "
+							  "SELECT coalesce(pg_catalog.bool_or(pg_catalog.row_security_active(used.oid)), false) FROM used",
+							  1, types, &relation, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "asking for row security failed");
+	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row security hides rows of table %s from role \"%s\"", run->relation, GetUserNameFromId(GetUserId(), false)),
+				 errdetail("The pairs of rows that are not seen would be withdrawn."),
+				 errhint("Run it as the owner of the table, or ask for crm.match_pairs().")));
+	SPI_freetuptable(SPI_tuptable);
+}
+
 PG_FUNCTION_INFO_V1(crm_match_sql_dedupe);
 
 /* crm.dedupe(model): reads once, trains if need be, finds, and hands over. */
@@ -790,6 +818,7 @@ crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run = start(name, &blocks);
+	refuse_row_security(run);
 	crm_match_report_phase(MATCH_PHASE_SCORE);
 	compared = crm_match_score(run, Min(LEAST_EDGE, run->review_threshold), &edges);
 	cluster = crm_match_find_clusters(run, &edges);

@@ -262,10 +262,12 @@ read_idle_rules(MatchRun *run, Datum name)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		int			rule = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, 0);
+		int			divider;
 
 		if (rule < 1 || rule > run->model.rules)
 			continue;
-		run->model.rule[rule - 1].divider = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, 0) - 1;
+		divider = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, 0) - 1;
+		run->model.rule[rule - 1].divider = divider < 0 || divider >= run->model.rules || divider == rule - 1 ? -1 : divider;
 		run->model.rule[rule - 1].idle = int_at(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, 1) == 0;
 	}
 	SPI_freetuptable(SPI_tuptable);
