@@ -418,7 +418,7 @@ $$;
 COMMENT ON FUNCTION crm.full_name(text, text, text, text, text) IS 'The parts of a name in one line, without gaps; null when there is none.';
 
 CREATE FUNCTION crm.tax_key(value text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 3
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(crm.tax_id(value), (crm.split_inn_kpp(value)).inn::text)
 $$;

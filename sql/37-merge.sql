@@ -428,7 +428,7 @@ BEGIN
             'remove', CASE WHEN reference.is_copied THEN format('DELETE FROM %1$s t USING crm.merge_journal j
                 WHERE j.survivor_id = $1 AND j.merge_id = $2 AND j.operation = ''move'' AND j.relation = %2$L AND j.column_name = %3$L AND j.absorbed_id = $3 AND %4$s
                   AND EXISTS (SELECT FROM %1$s s WHERE %5$s)', reference.relation, name, reference.column_name,
-                (SELECT string_agg(format('t.%1$I = ((j.row_before || j.row_after) ->> %2$L)::%3$s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+                (SELECT string_agg(format('t.%1$I = coalesce(j.row_after ->> %2$L, j.row_before ->> %2$L)::%3$s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
                  FROM pg_attribute a WHERE a.attrelid = reference.relation AND a.attname = ANY (reference.key_columns)),
                 (SELECT string_agg(CASE WHEN a.attname = reference.column_name THEN format('s.%I = j.absorbed_id', a.attname) ELSE format('s.%1$I = t.%1$I', a.attname) END, ' AND ')
                  FROM pg_attribute a WHERE a.attrelid = reference.relation AND a.attname = ANY (reference.key_columns))) END, 'delete', CASE WHEN reference.is_copied THEN format('DELETE FROM %s t WHERE t.%I = $1', reference.relation, reference.column_name) END);
@@ -1011,7 +1011,8 @@ BEGIN
     IF operation = 'fill' THEN
         found_rows := format('SELECT e.entry, e.b, e.a, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x FROM entry e JOIN %s t ON t.id = $1', relation);
     ELSIF key_columns IS NOT NULL THEN
-        found_rows := format('SELECT e.entry, e.b, e.a, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x FROM entry e LEFT JOIN %s t ON %s', relation,
+        found_rows := format('SELECT e.entry, e.b, e.a, t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x%s FROM entry e LEFT JOIN %s t ON %s',
+            CASE kind WHEN 'copy' THEN ', t AS image' ELSE '' END, relation,
             (SELECT string_agg(format('t.%I = (e.%s ->> %L)::%s', a.attname, CASE WHEN is_partial THEN 'k' ELSE 'a' END, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
              FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (key_columns)));
     ELSE
@@ -1022,16 +1023,19 @@ BEGIN
                        FROM (SELECT t.tableoid AS part, t.ctid AS place, crm.row_texts(t) AS x FROM %s t %s) q) t ON t.x = e.a AND t.n = e.n',
             relation, CASE WHEN column_name IS NOT NULL THEN format('WHERE t.%I = $1', column_name) ELSE '' END);
     END IF;
+    -- Full joins, although found has every row: they are never nested loops,
+    -- which the planner would choose because it expects one row.
     report := format('SELECT jsonb_agg(jsonb_build_object(''entry'', r.entry, ''what'', r.what, ''part'', r.part::bigint, ''place'', r.place::text, ''columns'', r.columns) ORDER BY r.entry)
         FROM (SELECT f.entry, p.part, p.place,
-                     CASE WHEN f.x IS NULL THEN ''removed''
+                     CASE WHEN f.entry IS NULL THEN NULL
+                          WHEN f.x IS NULL THEN ''removed''
                           WHEN %s THEN ''occupied''
                           WHEN NOT f.x @> (f.a - %L::text[]) THEN ''changed''
                           WHEN %s THEN ''differs'' END AS what,
                      (SELECT jsonb_agg(d.key ORDER BY d.key) FROM jsonb_each(f.a - %L::text[]) d WHERE f.x IS NOT NULL AND f.x -> d.key IS DISTINCT FROM d.value) AS columns
-              FROM found f LEFT JOIN put p ON p.entry = f.entry) r
+              FROM found f FULL JOIN put p ON p.entry = f.entry) r
         WHERE r.what IS NOT NULL',
-        CASE WHEN kind = 'copy' THEN 'p.entry IS NULL' ELSE 'false' END, ignored,
+        CASE WHEN kind = 'copy' THEN 'p.place IS NULL' ELSE 'false' END, ignored,
         CASE WHEN kind = 'delete' OR NOT may_differ THEN 'false' ELSE format('NOT p.y @> (f.b - %L::text[])', ignored) END, ignored);
     IF kind = 'place' THEN
         put := format('UPDATE %1$s t SET %2$s FROM found f CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, jsonb_build_object(%3$s)) r
@@ -1044,16 +1048,17 @@ BEGIN
         END IF;
     ELSIF kind = 'copy' THEN
         -- Written anew for the absorbed one; the survivor's is removed later.
-        found_rows := format('SELECT q.*, q.x || jsonb_build_object(%s) AS w FROM (%s) q',
+        found_rows := format('SELECT q.*, jsonb_build_object(%s) AS w FROM (%s) q',
             (SELECT string_agg(format('%1$L, CASE WHEN q.x -> %1$L IS NOT DISTINCT FROM q.a -> %1$L THEN q.b -> %1$L ELSE q.x -> %1$L END', c), ', ') FROM unnest(changed) c), found_rows);
-        put := format('INSERT INTO %1$s AS t (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM found f CROSS JOIN LATERAL crm.row_restore(NULL::%1$s, f.w) r
+        put := format('INSERT INTO %1$s AS t (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM found f CROSS JOIN LATERAL crm.row_restore(f.image, f.w) r
             WHERE f.x IS NOT NULL %4$s RETURNING t.tableoid AS part, t.ctid AS place, t AS image', relation, columns,
             (SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''),
             CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND NOT i.indimmediate) THEN '' ELSE 'ON CONFLICT DO NOTHING' END);
-        RETURN format('WITH %s, found AS MATERIALIZED (%s), written AS (%s), put AS (SELECT f.entry, w.part, w.place, %s AS y FROM found f JOIN written w ON %s) %s',
+        RETURN format('WITH %s, found AS MATERIALIZED (%s), written AS (%s), put AS MATERIALIZED (SELECT f.entry, w.part, w.place, %s AS y FROM found f FULL JOIN written w ON %s) %s',
             entries, found_rows, put, CASE WHEN may_differ THEN 'crm.row_texts(w.image)' ELSE 'NULL::jsonb' END,
-            (SELECT string_agg(format('(w.image).%I = (f.w ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+            (SELECT string_agg(CASE WHEN a.attname = ANY (changed) THEN format('(w.image).%I = (f.w ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod))
+                                    ELSE format('(w.image).%1$I = (f.image).%1$I', a.attname) END, ' AND ')
              FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (key_columns)), report);
     ELSE
         put := format('DELETE FROM %s t USING found f WHERE t.tableoid = f.part AND t.ctid = f.place AND f.x @> f.a

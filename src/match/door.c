@@ -127,7 +127,8 @@ make_door(const char *name, const char *stamp, HeapTuple row, TupleDesc desc)
 		value = SPI_getbinval(row, desc, 4, &isnull);
 		value = PointerGetDatum(DatumGetArrayTypePCopy(value));
 		door->run = crm_match_open(name, true);
-		MemoryContextSwitchTo(door->run->context);
+		/* What is read on the way, some megabytes, does not stay. */
+		MemoryContextSwitchTo(old_context);
 		crm_match_read_frequencies(door->run);
 		crm_match_read_aliases(door->run);
 		MemoryContextSwitchTo(context);

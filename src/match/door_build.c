@@ -209,15 +209,18 @@ execute(SPIPlanPtr *plan, const char *sql, int nargs, Oid *types, Datum *values)
 	AtEOXact_GUC(true, nest);
 }
 
+/* Where all are new nobody need look whether they are there. */
 static void
-insert_keys(int door, Datum *keys, Datum *ids, int count)
+insert_keys(int door, Datum *keys, Datum *ids, int count, bool all_new)
 {
-	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr plan[2] = {NULL, NULL};
 	Oid			types[] = {INT4OID, INT8ARRAYOID, TEXTARRAYOID};
 	Datum		values[] = {Int32GetDatum(door), crm_make_array(keys, NULL, count, INT8OID), crm_make_array(ids, NULL, count, TEXTOID)};
 
 	if (count > 0)
-		execute(&plan, "INSERT INTO crm.match_key (door, key, record_id) SELECT $1, u.key, u.id FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (key, id) "
+		execute(&plan[all_new], all_new ?
+				"INSERT INTO crm.match_key (door, key, record_id) SELECT $1, u.key, u.id FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (key, id)" :
+				"INSERT INTO crm.match_key (door, key, record_id) SELECT $1, u.key, u.id FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (key, id) "
 				"ON CONFLICT ON CONSTRAINT match_key_pkey DO NOTHING", 3, types, values);
 	pfree(DatumGetPointer(values[1]));
 	pfree(DatumGetPointer(values[2]));
@@ -239,14 +242,16 @@ delete_keys(int door, Datum *keys, Datum *ids, int count)
 }
 
 static void
-write_records(int door, Datum *ids, Datum *packed, int count)
+write_records(int door, Datum *ids, Datum *packed, int count, bool all_new)
 {
-	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr plan[2] = {NULL, NULL};
 	Oid			types[] = {INT4OID, TEXTARRAYOID, BYTEAARRAYOID};
 	Datum		values[] = {Int32GetDatum(door), crm_make_array(ids, NULL, count, TEXTOID), crm_make_array(packed, NULL, count, BYTEAOID)};
 
 	if (count > 0)
-		execute(&plan, "INSERT INTO crm.match_record AS r (door, record_id, keys) SELECT $1, u.id, u.keys FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (id, keys) "
+		execute(&plan[all_new], all_new ?
+				"INSERT INTO crm.match_record (door, record_id, keys) SELECT $1, u.id, u.keys FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (id, keys)" :
+				"INSERT INTO crm.match_record AS r (door, record_id, keys) SELECT $1, u.id, u.keys FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (id, keys) "
 				"ON CONFLICT ON CONSTRAINT match_record_pkey DO UPDATE SET keys = excluded.keys", 3, types, values);
 	pfree(DatumGetPointer(values[1]));
 	pfree(DatumGetPointer(values[2]));
@@ -390,13 +395,13 @@ crm_door_write(const MatchDoor *door, CrmDoorRecord *record, int count)
 				note_difference(&removed, old_key[k], ids[i]);
 	}
 	if (changes > 0)
-		write_records(door->number, changed, packed, changes);
+		write_records(door->number, changed, packed, changes, false);
 	if (gones > 0)
 		delete_records(door->number, gone, gones);
 	if (removed.count > 0)
 		delete_keys(door->number, removed.key, removed.id, removed.count);
 	if (added.count > 0)
-		insert_keys(door->number, added.key, added.id, added.count);
+		insert_keys(door->number, added.key, added.id, added.count, false);
 	crm_become_caller(&saved);
 	table_close(table, NoLock);
 }
@@ -466,7 +471,7 @@ write_rule(MatchRun *run, int door, int rule)
 		}
 		if (n == BATCH || (i + 1 == count && n > 0))
 		{
-			insert_keys(door, keys, ids, n);
+			insert_keys(door, keys, ids, n, true);
 			n = 0;
 			MemoryContextReset(batch);
 			CHECK_FOR_INTERRUPTS();
@@ -503,7 +508,7 @@ write_all_records(MatchRun *run, int door, uint64 rules)
 		packed[n++] = pack_keys(key, keys);
 		if (n == BATCH || (i + 1 == run->records.count && n > 0))
 		{
-			write_records(door, ids, packed, n);
+			write_records(door, ids, packed, n, true);
 			n = 0;
 			MemoryContextReset(batch);
 			CHECK_FOR_INTERRUPTS();

@@ -2,6 +2,7 @@
 -- and a bulk load with the triggers and without.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
+SET crm.match_memory = '4GB';
 CREATE EXTENSION pg_trgm;
 DO 'BEGIN PERFORM crm.install(); END';
 \set n :rows / 5
@@ -28,8 +29,8 @@ FROM (SELECT i, abs(hashint8extended(e, 1)) % 1000000 AS h1, abs(hashint8extende
 JOIN given g ON g.n = (sqrt(h1) * 1.5)::integer JOIN family f ON f.n = power(h2, 0.8)::integer
 JOIN town t ON t.n = (sqrt(h6) / 4)::integer JOIN street s ON s.n = (h5 % 5000)::integer;
 VACUUM ANALYZE person;
-SELECT crm.create_match_model('person', 'person');
 \o /dev/null
+SELECT crm.create_match_model('person', 'person');
 SELECT crm.train_match_model('person');
 \o
 SELECT clock_timestamp() AS began \gset
@@ -40,7 +41,8 @@ ALTER TABLE person ADD COLUMN whole_name text GENERATED ALWAYS AS (given_name ||
 CREATE INDEX person_trgm ON person USING gin (whole_name gin_trgm_ops);
 VACUUM ANALYZE person;
 
--- Each lookup in a statement of its own, as a form does; both in turns.
+-- Each lookup in a statement of its own, as a form does; both in turns, and of
+-- each record the best of three, so that other work of the machine counts less.
 CREATE TABLE spent (what text, at integer, ms float8, found boolean);
 CREATE PROCEDURE look(times integer, rows bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -53,37 +55,41 @@ BEGIN
         SELECT * INTO own FROM person WHERE id = 5 * (1 + abs(hashint4(i)) % (rows / 5));
         CONTINUE WHEN NOT FOUND;
         form := to_jsonb(own) - '{id,whole_name}'::text[];
-        began := clock_timestamp();
-        hit := EXISTS (SELECT FROM (SELECT * FROM crm.find_duplicates('person', form)) d WHERE d.record_id = (own.id - 1)::text);
-        INSERT INTO spent VALUES ('crm', i, extract(epoch FROM clock_timestamp() - began) * 1000, hit);
-        IF i % 10 = 0 THEN
+        FOR turn IN 1 .. 3 LOOP
             began := clock_timestamp();
-            hit := EXISTS (SELECT FROM (SELECT p.id FROM person p WHERE p.whole_name % own.whole_name ORDER BY similarity(p.whole_name, own.whole_name) DESC LIMIT 10) d WHERE d.id = own.id - 1);
-            INSERT INTO spent VALUES ('pg_trgm', i, extract(epoch FROM clock_timestamp() - began) * 1000, hit);
-        END IF;
+            hit := EXISTS (SELECT FROM (SELECT * FROM crm.find_duplicates('person', form)) d WHERE d.record_id = (own.id - 1)::text);
+            INSERT INTO spent VALUES ('crm', i, extract(epoch FROM clock_timestamp() - began) * 1000, hit);
+            IF i % 10 = 0 THEN
+                began := clock_timestamp();
+                hit := EXISTS (SELECT FROM (SELECT p.id FROM person p WHERE p.whole_name % own.whole_name ORDER BY similarity(p.whole_name, own.whole_name) DESC LIMIT 10) d WHERE d.id = own.id - 1);
+                INSERT INTO spent VALUES ('pg_trgm', i, extract(epoch FROM clock_timestamp() - began) * 1000, hit);
+            END IF;
+        END LOOP;
         COMMIT;
     END LOOP;
 END
 $$;
 SELECT count(*) FROM crm.find_duplicates('person', '{"given_name": "Warm"}') \g /dev/null
--- 0.7 leaves out one letter in ten; the default 0.3 takes about ten times as long.
+-- The least that still finds most: a lower one takes longer.
 SET pg_trgm.similarity_threshold = 0.7;
 CALL look(2000, :n);
+CREATE TABLE best AS SELECT what, at, min(ms) AS ms, bool_or(found) AS found FROM spent GROUP BY what, at;
 \pset format unaligned
 \pset tuples_only on
 SELECT format('%s rows: building the keys %s s, %s keys', :n, round(:build_s, 1), (SELECT count(*) FROM crm.match_key));
 SELECT format('  %s p50 %s ms, p99 %s ms, the duplicate found %s %%', rpad(what, 8), round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)::numeric, 2),
               round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)::numeric, 2), round(100.0 * count(*) FILTER (WHERE found) / count(*), 1))
-FROM spent GROUP BY what ORDER BY what;
+FROM best GROUP BY what ORDER BY what;
 SELECT format('  pg_trgm / crm: p50 %s, p99 %s', round((max(p50) FILTER (WHERE what = 'pg_trgm') / max(p50) FILTER (WHERE what = 'crm'))::numeric, 1),
               round((max(p99) FILTER (WHERE what = 'pg_trgm') / max(p99) FILTER (WHERE what = 'crm'))::numeric, 1))
-FROM (SELECT what, percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS p50, percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) AS p99 FROM spent GROUP BY what) s;
+FROM (SELECT what, percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS p50, percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) AS p99 FROM best GROUP BY what) s;
 
 -- Bulk loads, without the triggers and with them, three times in turns.
 DROP INDEX person_trgm;
 ALTER TABLE person DROP COLUMN whole_name;
 CREATE TABLE load (guarded boolean, s float8);
 CREATE TABLE more AS SELECT * FROM person;
+ALTER TABLE more ADD PRIMARY KEY (id);
 CREATE PROCEDURE load(guarded boolean) LANGUAGE plpgsql AS $$
 DECLARE
     began timestamptz;

@@ -185,6 +185,28 @@ SELECT left_id, right_id FROM crm.match_pair WHERE model = 'door_pair' ORDER BY 
 SELECT crm.drop_match_model('door_pair');
 INSERT INTO door.pair (a, b) VALUES (1, 'left alone');
 
+-- A model of a view over two tables: each changes the records.
+CREATE TABLE door.mail (person_id bigint, address text);
+INSERT INTO door.mail SELECT id, email FROM door.person WHERE email IS NOT NULL;
+CREATE VIEW door.card AS
+SELECT p.id, p.given_name, p.family_name, p.birth_date, ARRAY(SELECT m.address FROM door.mail m WHERE m.person_id = p.id ORDER BY 1) AS emails FROM door.person p;
+SELECT crm.create_match_model('door_card', 'door.card', 'id', '{"fields": [
+    {"name": "person", "expression": "ARRAY[given_name, family_name]", "comparator": "person", "decisive": true},
+    {"name": "birth_date", "expression": "birth_date", "comparator": "date"},
+    {"name": "email", "expression": "card.emails", "comparator": "email", "max_values": 3, "shared": true}],
+    "blocking": [["email"], ["person"], ["person:any", "birth_date"]]}');
+SELECT crm.train_match_model('door_card');
+SELECT crm.guard_duplicates('door_card', 'queue');
+SELECT crm.guard_duplicates('door_card', 'queue', 'door.person', 'id');
+SELECT crm.guard_duplicates('door_card', 'queue', 'door.mail', 'person_id');
+INSERT INTO door.person (id, given_name, family_name) SELECT 5001, left(given_name, 1), family_name FROM door.person WHERE id = 31;
+SELECT left_id, right_id FROM crm.match_pair WHERE model = 'door_card' ORDER BY 1, 2;
+INSERT INTO door.mail SELECT 5001, email FROM door.person WHERE id = 31;
+SELECT left_id, right_id FROM crm.match_pair WHERE model = 'door_card' ORDER BY 1, 2;
+SELECT d.record_id FROM door.person p, crm.find_duplicates('door_card', jsonb_build_object('given_name', p.given_name, 'family_name', p.family_name, 'emails', ARRAY[p.email])) d
+WHERE p.id = 31 ORDER BY 1;
+SELECT crm.drop_match_model('door_card');
+
 SELECT crm.drop_match_model('door');
 SELECT (SELECT count(*) FROM crm.match_key) + (SELECT count(*) FROM crm.match_record) + (SELECT count(*) FROM crm.match_queue) AS left;
 SET client_min_messages = error;
