@@ -1211,9 +1211,9 @@ BEGIN
                 SELECT j.relation, j.column_name, j.operation, min(j.entry) AS first_entry, max(j.entry) AS last_entry,
                        array_agg(j.entry ORDER BY j.entry) FILTER (WHERE j.operation = 'drop' AND j.row_before ->> j.column_name = j.absorbed_id::text) AS own_drops,
                        array_agg(j.entry ORDER BY j.entry DESC) FILTER (WHERE j.operation = 'relink' OR j.operation = 'drop' AND j.row_before ->> j.column_name IS DISTINCT FROM j.absorbed_id::text) AS late,
-                       (SELECT array_agg(DISTINCT k.key ORDER BY k.key) FROM crm.merge_journal i, jsonb_each(i.row_after) k
-                        WHERE i.survivor_id = m.survivor_id AND i.merge_id = m.id AND i.absorbed_id = gone AND i.relation = j.relation AND i.operation = j.operation AND i.operation = 'move'
-                          AND i.column_name IS NOT DISTINCT FROM j.column_name AND k.value IS DISTINCT FROM i.row_before -> k.key) AS changed
+                       (SELECT array_agg(DISTINCT k.key ORDER BY k.key) FROM unnest(array_agg(j.row_before) FILTER (WHERE j.operation = 'move'),
+                            array_agg(j.row_after) FILTER (WHERE j.operation = 'move')) i (row_before, row_after), jsonb_each(i.row_after) k
+                        WHERE k.value IS DISTINCT FROM i.row_before -> k.key) AS changed
                 FROM crm.merge_journal j
                 WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.absorbed_id = gone AND j.operation IN ('move', 'drop', 'add', 'relink') AND j.relation <> m.entity
                 GROUP BY j.relation, j.column_name, j.operation

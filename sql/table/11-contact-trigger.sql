@@ -4,6 +4,7 @@
 CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     removal CONSTANT text := 'DELETE FROM crm.contact_key k
@@ -15,7 +16,8 @@ BEGIN
     -- Whoever adds a point or a number holds the contact by its foreign key
     -- until the end of the transaction: wait for them, then look.
     PERFORM FROM crm.contact c WHERE c.id = ANY (contact_ids) ORDER BY c.id FOR UPDATE;
-    -- A plan that is kept for a few would join thousands in a nested loop.
+    -- A plan that is kept for a few would join thousands in a nested loop, and
+    -- one that was made while the base was small would read all of it.
     IF cardinality(contact_ids) <= 20 THEN
         DELETE FROM crm.contact_key k
         WHERE k.contact_id = ANY (contact_ids)
@@ -25,6 +27,7 @@ BEGIN
         SELECT n.kind, n.key, n.contact_id FROM crm.contact_keys_of(contact_ids) n
         ON CONFLICT (kind, key, contact_id) DO NOTHING;
     ELSE
+        SET LOCAL enable_seqscan = on;
         EXECUTE removal USING contact_ids;
         EXECUTE addition USING contact_ids;
     END IF;
@@ -110,7 +113,8 @@ COMMENT ON FUNCTION crm.contact_key_insert() IS 'Trigger: adds the keys of new r
 
 CREATE FUNCTION crm.contact_key_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     ids bigint[];
     gone bigint[];
@@ -136,6 +140,29 @@ BEGIN
         SELECT array_agg(o.contact_id) INTO ids
         FROM (SELECT DISTINCT contact_id FROM old_rows) o
         WHERE NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = o.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL));
+        -- Only the keys of these rows can go, those that no other row has. Of
+        -- many it is not worth while: see crm.refresh_contact_keys().
+        IF cardinality(ids) <= 20 THEN
+            PERFORM FROM crm.contact c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE;
+            CASE TG_TABLE_NAME
+            WHEN 'contact_point' THEN
+                DELETE FROM crm.contact_key k USING old_rows o
+                WHERE o.contact_id = ANY (ids) AND k.contact_id = o.contact_id AND k.kind = o.kind AND k.key = o.match_key
+                  AND NOT EXISTS (SELECT FROM crm.contact_point p
+                                  WHERE p.contact_id = o.contact_id AND p.kind = o.kind AND p.match_key = o.match_key);
+            WHEN 'contact_identity' THEN
+                DELETE FROM crm.contact_key k USING old_rows o
+                WHERE o.contact_id = ANY (ids) AND k.contact_id = o.contact_id AND k.kind = 'identity' AND k.key = o.provider || ':' || o.external_id
+                  AND NOT EXISTS (SELECT FROM crm.contact_identity i
+                                  WHERE i.contact_id = o.contact_id AND i.provider || ':' || i.external_id = o.provider || ':' || o.external_id);
+            WHEN 'external_ref' THEN
+                DELETE FROM crm.contact_key k USING old_rows o
+                WHERE o.contact_id = ANY (ids) AND k.contact_id = o.contact_id AND k.kind = 'external' AND k.key = o.system || ':' || o.external_id
+                  AND NOT EXISTS (SELECT FROM crm.external_ref r
+                                  WHERE r.contact_id = o.contact_id AND r.system || ':' || r.external_id = o.system || ':' || o.external_id);
+            END CASE;
+            RETURN NULL;
+        END IF;
     ELSE
         SELECT array_agg(DISTINCT contact_id) INTO ids
         FROM (SELECT contact_id FROM old_rows UNION SELECT contact_id FROM new_rows) both_rows;
