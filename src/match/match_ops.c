@@ -325,8 +325,17 @@ train(MatchRun *run, int64 seed, LargeBlocks *blocks)
 	crm_match_report_phase(MATCH_PHASE_TRAIN);
 	random = sample_random(run, seed, &random_count);
 	fraction = pairs <= SAMPLED_PAIRS ? 1 : SAMPLED_PAIRS / pairs;
-	histogram = crm_match_collect(run, fraction == 1 ? UINT64_MAX : (uint64) (fraction * 18446744073709551615.0));
-	blocked = crm_match_histogram_bins(histogram, &blocked_count);
+	for (;;)
+	{
+		histogram = crm_match_collect(run, fraction == 1 ? UINT64_MAX : (uint64) (fraction * 18446744073709551615.0));
+		blocked = crm_match_histogram_bins(histogram, &blocked_count);
+		if (blocked_count > 0 || fraction == 1)
+			break;
+		/* Few blocks, all large, and none of them was drawn. */
+		crm_match_histogram_free(histogram);
+		pfree(blocked);
+		fraction = Min(1, fraction * 8);
+	}
 	training->records = run->records.count;
 	if (!crm_match_train(&run->model, random, random_count, blocked, blocked_count, fraction, training, &run->host))
 		ereport(ERROR,
