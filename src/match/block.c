@@ -22,7 +22,7 @@
 #define RULES_AT_ONCE 6
 
 /* Blocks on which dividers are tried. */
-#define TRIED_BLOCKS 50
+#define TRIED_BLOCKS 16
 
 static const struct
 {

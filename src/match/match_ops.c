@@ -26,11 +26,11 @@
 /* Weights of pairs of which people have said what they are. */
 #define CERTAIN 1000.0
 
-/* Records that are drawn for pairs at random: nearly a million pairs. */
-#define SAMPLED_RECORDS 1400
+/* Records that are drawn for pairs at random: some 700,000 pairs. */
+#define SAMPLED_RECORDS 1200
 
 /* Pairs of blocks that training looks at, about. */
-#define SAMPLED_PAIRS 1000000.0
+#define SAMPLED_PAIRS 700000.0
 
 /* Weight of pairs that clusters look at. */
 #define LEAST_EDGE (-5.0)
