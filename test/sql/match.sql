@@ -325,7 +325,7 @@ SELECT crm.dedupe('by_text');
 SET LOCAL crm.match_memory = '1MB';
 SELECT crm.match_pairs('persons');
 RESET crm.match_memory;
-SET LOCAL crm.match_memory = '1kB';
+DO $$ BEGIN SET LOCAL crm.match_memory = '1kB'; EXCEPTION WHEN invalid_parameter_value THEN RAISE WARNING 'refused'; END $$;
 
 -- ---- a role finds duplicates among the rows it may see
 CREATE ROLE regress_match_clerk;
