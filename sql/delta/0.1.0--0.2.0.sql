@@ -7,6 +7,7 @@
 -- @functions sql/35-activity.sql
 DROP FUNCTION crm.row_texts(regclass, text);
 -- @functions sql/37-merge.sql
+-- @functions sql/37-unmerge.sql
 -- @whole sql/38-match.sql
 -- @whole sql/40-door.sql
 -- @functions sql/39-status.sql
