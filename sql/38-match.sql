@@ -301,7 +301,7 @@ SET extra_float_digits = 1
 SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_train';
-COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows of the table how much agreement in each field weighs, without any examples: method of Fellegi and Sunter (1969), u from pairs drawn at random, m by expectation maximisation over the pairs of each blocking rule, frequencies of values; labels of crm.label_pair() count, too. The same rows and seed give the same parameters to the last bit. Makes a new version, puts it to use and returns its number. Errors: 42704 no such model; 55000 the rows do not allow it, with the reason; 53400 crm.match_memory does not suffice.';
+COMMENT ON FUNCTION crm.train_match_model(text, bigint) IS 'Learns from the rows of the table how much agreement in each field weighs, without any examples: method of Fellegi and Sunter (1969), u from pairs drawn at random, m by expectation maximisation over the pairs that the blocking rules bring together, frequencies of values; labels of crm.label_pair() count, too. The same rows and seed give the same parameters to the last bit. Makes a new version, puts it to use and returns its number. Errors: 42704 no such model; 55000 the rows do not allow it, with the reason; 53400 crm.match_memory does not suffice.';
 
 CREATE FUNCTION crm.dedup_plan(model text, OUT rule integer, OUT parts text, OUT keys bigint, OUT pairs bigint, OUT large_blocks integer, OUT left_out bigint)
 RETURNS SETOF record
@@ -314,7 +314,7 @@ SET extra_float_digits = 1
 SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_plan';
-COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would do: for each blocking rule how many keys the rows have and how many pairs share one (pairs that share keys of several rules are counted in each, and compared once), how many blocks were larger than block_limit and how many rows they leave out. Compares nothing; 5 million pairs take about a second of one core.';
+COMMENT ON FUNCTION crm.dedup_plan(text) IS 'What a run of a match model would do: for each blocking rule how many keys the rows have and how many pairs share one (pairs that share keys of several rules are counted in each, and compared once), how many blocks were larger than block_limit and how many rows they leave out. Compares nothing.';
 
 CREATE FUNCTION crm.match_pairs(model text, min_weight float8 DEFAULT 0, OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8)
 RETURNS SETOF record
@@ -340,7 +340,7 @@ SET extra_float_digits = 1
 SET bytea_output = 'hex'
 SET jit = off
 AS 'MODULE_PATHNAME', 'crm_match_sql_clusters';
-COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. Errors as of crm.match_pairs().';
+COMMENT ON FUNCTION crm.match_clusters(text, float8) IS 'Every row with the first row of its cluster: rows of one cluster are one entity. Clusters are made by average linkage (Sokal and Michener, 1958) of the weights of pairs as long as their mean reaches the threshold, that of the model when null; rows that were not compared count as missing_weight. No rows when model is null. Errors as of crm.match_pairs().';
 
 CREATE FUNCTION crm.match_decisions(model text, OUT left_id text, OUT right_id text, OUT is_match boolean)
 RETURNS SETOF record

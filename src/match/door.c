@@ -358,14 +358,6 @@ collect_candidates(const MatchDoor *door, const int64 *key, int keys, const char
 
 /* ---- records ---- */
 
-static void
-add_context(void *argument)
-{
-	const MatchRun *run = ((const MatchDoor *) argument)->run;
-
-	errcontext("match model \"%s\" of table %s", run->name, run->relation);
-}
-
 /*
  * The plans are made for few records, whatever the table had when they were
  * made: an index it is, where there is one.
@@ -373,7 +365,7 @@ add_context(void *argument)
 static void
 read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, MatchEach each, void *argument)
 {
-	ErrorContextCallback callback = {error_context_stack, add_context, door};
+	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, door->run};
 	int			nest = NewGUCNestLevel();
 
 	error_context_stack = &callback;

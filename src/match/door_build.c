@@ -409,24 +409,13 @@ crm_door_write(const MatchDoor *door, CrmDoorRecord *record, int count)
 /* ---- all records ---- */
 
 static void
-add_context(void *argument)
-{
-	const MatchRun *run = argument;
-
-	errcontext("match model \"%s\" of table %s", run->name, run->relation);
-}
-
-static void
 load(MatchRun *run)
 {
-	ErrorContextCallback callback = {error_context_stack, add_context, run};
 	MemoryContext old_context = MemoryContextSwitchTo(run->context);
 
 	crm_match_read_frequencies(run);
 	crm_match_read_aliases(run);
-	error_context_stack = &callback;
 	crm_match_load(run, NULL);
-	error_context_stack = callback.previous;
 	for (int r = 0; r < run->model.rules; r++)
 		if (is_identity_rule(run, r))
 			run->model.rule[r].idle = 0;

@@ -91,14 +91,6 @@ crm_match_counts_make(CrmMatchHost *host)
 	return counts;
 }
 
-void
-crm_match_counts_free(CrmMatchCounts *counts)
-{
-	counts->host->release(counts->host, counts->hash);
-	counts->host->release(counts->host, counts->number);
-	counts->host->release(counts->host, counts);
-}
-
 static inline size_t
 first_place(const CrmMatchCounts *counts, uint64_t hash)
 {

@@ -478,6 +478,17 @@ crm_match_read_aliases(MatchRun *run)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* What an error in an expression of a model is told with. */
+void
+crm_match_add_context(void *argument)
+{
+	const MatchRun *run = argument;
+
+	errcontext("match model \"%s\" of table %s", run->name, run->relation);
+	if (geterrcode() == ERRCODE_UNDEFINED_COLUMN)
+		errhint("Was a column renamed or dropped? Correct crm.match_field.expression, or make the model again.");
+}
+
 /* The query that gives the records; of some only when their ids are $1. */
 static void
 make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
@@ -501,11 +512,14 @@ make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
 void
 crm_match_check_query(MatchRun *run)
 {
+	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, run};
 	StringInfoData sql;
 
 	make_query(run, false, false, &sql);
+	error_context_stack = &callback;
 	if (SPI_prepare(sql.data, 0, NULL) == NULL)
 		elog(ERROR, "planning the query of match model \"%s\" failed", run->name);
+	error_context_stack = callback.previous;
 }
 
 /*
@@ -516,6 +530,7 @@ void
 crm_match_load(MatchRun *run, ArrayType *only)
 {
 	Receiver	receiver = {{receive_row, start_rows, end_rows, end_rows, DestTuplestore}};
+	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, run};
 	StringInfoData sql;
 	SPIExecuteOptions options = {0};
 	int			result;
@@ -538,7 +553,9 @@ crm_match_load(MatchRun *run, ArrayType *only)
 		params->params[0].ptype = TEXTARRAYOID;
 		options.params = params;
 	}
+	error_context_stack = &callback;
 	result = SPI_execute_extended(sql.data, &options);
+	error_context_stack = callback.previous;
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "reading the records failed: %s", SPI_result_code_string(result));
 	MemoryContextDelete(receiver.row);
@@ -550,11 +567,14 @@ crm_match_show_values(MatchRun *run, ArrayType *only)
 {
 	Oid			types[] = {TEXTARRAYOID};
 	Datum		values[] = {PointerGetDatum(only)};
+	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, run};
 	StringInfoData sql;
 
 	make_query(run, true, true, &sql);
+	error_context_stack = &callback;
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "reading the records failed");
+	error_context_stack = callback.previous;
 	return SPI_tuptable;
 }
 

@@ -227,7 +227,6 @@ typedef struct CrmMatchWords
 typedef struct CrmMatchCounts CrmMatchCounts;
 
 extern CrmMatchCounts *crm_match_counts_make(CrmMatchHost *host);
-extern void crm_match_counts_free(CrmMatchCounts *counts);
 extern void crm_match_counts_add(CrmMatchCounts *counts, uint64_t hash, uint32_t number);
 extern uint32_t crm_match_counts_get(const CrmMatchCounts *counts, uint64_t hash);
 

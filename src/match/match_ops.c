@@ -39,35 +39,21 @@ PG_FUNCTION_INFO_V1(crm_match_sql_train);
 PG_FUNCTION_INFO_V1(crm_match_sql_plan);
 PG_FUNCTION_INFO_V1(crm_match_sql_pairs);
 PG_FUNCTION_INFO_V1(crm_match_sql_clusters);
-PG_FUNCTION_INFO_V1(crm_match_sql_scan);
 PG_FUNCTION_INFO_V1(crm_match_sql_explain);
 PG_FUNCTION_INFO_V1(crm_match_sql_check);
 PG_FUNCTION_INFO_V1(crm_match_sql_key_version);
 
 /* ---- what all runs do ---- */
 
-static void
-add_context(void *argument)
-{
-	MatchRun   *run = argument;
-
-	errcontext("match model \"%s\" of table %s", run->name, run->relation);
-	if (geterrcode() == ERRCODE_UNDEFINED_COLUMN)
-		errhint("Was a column renamed or dropped? Correct crm.match_field.expression, or make the model again.");
-}
-
 /* Reads the records with what is needed to compare them. */
 static void
 load(MatchRun *run, ArrayType *only)
 {
-	ErrorContextCallback callback = {error_context_stack, add_context, run};
 	MemoryContext old_context = MemoryContextSwitchTo(run->context);
 
 	crm_match_report_phase(MATCH_PHASE_LOAD);
 	crm_match_read_aliases(run);
-	error_context_stack = &callback;
 	crm_match_load(run, only);
-	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -635,15 +621,11 @@ crm_match_sql_check(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	MatchRun   *run;
-	ErrorContextCallback callback;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	run = crm_match_open(name, false);
-	callback = (ErrorContextCallback) {error_context_stack, add_context, run};
-	error_context_stack = &callback;
 	crm_match_check_query(run);
-	error_context_stack = callback.previous;
 	MemoryContextDelete(run->context);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -912,7 +894,6 @@ crm_match_sql_explain(PG_FUNCTION_ARGS)
 	MatchRun   *run;
 	SPITupleTable *shown;
 	int			row_of[2] = {-1, -1};
-	ErrorContextCallback callback;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -939,10 +920,7 @@ crm_match_sql_explain(PG_FUNCTION_ARGS)
 	pattern = crm_match_pattern(&run->model, feature[0], feature[1]);
 	crm_match_weight_parts(&run->model, pattern, feature[0], feature[1], part);
 
-	callback = (ErrorContextCallback) {error_context_stack, add_context, run};
-	error_context_stack = &callback;
 	shown = crm_match_show_values(run, both);
-	error_context_stack = callback.previous;
 	for (int side = 0; side < 2; side++)
 		for (uint64 i = 0; i < shown->numvals; i++)
 			if (strcmp(SPI_getvalue(shown->vals[i], shown->tupdesc, 1), id[side]) == 0)

@@ -77,6 +77,9 @@ extern int	crm_match_store_version(MatchRun *run, int64 seed, int64 labels, cons
 extern void crm_match_load(MatchRun *run, ArrayType *only);
 extern void crm_match_check_query(MatchRun *run);
 
+/* Error context callback; the argument is the run. */
+extern void crm_match_add_context(void *argument);
+
 /* Number and fields, as text, of the records of those ids. */
 extern SPITupleTable *crm_match_show_values(MatchRun *run, ArrayType *only);
 /* Reads some records without keeping them; a plan outlives the run. */
