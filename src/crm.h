@@ -38,6 +38,24 @@
 #include "varatt.h"
 #endif
 
+/*
+ * The columns of a range table entry: names (String nodes) and Vars.  From
+ * PostgreSQL 16 on a Var says which outer joins may null it; what stands for a
+ * column of a row is nulled where the row is.
+ */
+#if PG_VERSION_NUM >= 180000
+#define crm_expand_rte(rte, number, levels_up, names, vars) \
+	expandRTE(rte, number, levels_up, VAR_RETURNING_DEFAULT, -1, false, names, vars)
+#else
+#define crm_expand_rte(rte, number, levels_up, names, vars) \
+	expandRTE(rte, number, levels_up, -1, false, names, vars)
+#endif
+#if PG_VERSION_NUM >= 160000
+#define crm_copy_nulling(var, row) ((var)->varnullingrels = bms_copy((row)->varnullingrels))
+#else
+#define crm_copy_nulling(var, row) ((void) (var), (void) (row))
+#endif
+
 #ifndef palloc_array
 #define palloc_array(type, count) ((type *) palloc(mul_size(sizeof(type), (count))))
 #endif

@@ -1,0 +1,73 @@
+/*
+ * segment_probe.c
+ *		Whether a contact is in a segment.
+ *
+ * The members of a segment are kept in crm.segment_chunk, one crm.contact_set
+ * for each 65536 numbers.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "crm.h"
+#include "rule/event.h"
+
+#define ERRCODE_CRM_UNKNOWN_SEGMENT MAKE_SQLSTATE('R', 'M', '0', '3', '1')
+
+static SPIPlanPtr
+prepare(const char *sql, int count, Oid *types)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, count, types);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	return plan;
+}
+
+/* The number of a segment; raises RM031 when there is none.  Needs SPI. */
+int64
+crm_segment_find(const char *name)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(name)};
+	Oid			schema = get_namespace_oid("crm", false);
+	bool		isnull;
+
+	if (OidIsValid(get_relname_relid("segment", schema)))
+	{
+		if (plan == NULL)
+			plan = prepare("SELECT id FROM crm.segment WHERE name OPERATOR(pg_catalog.=) $1", 1, types);
+		if (SPI_execute_plan(plan, values, NULL, true, 1) != SPI_OK_SELECT)
+			elog(ERROR, "reading crm.segment failed");
+		if (SPI_processed > 0)
+			return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_CRM_UNKNOWN_SEGMENT),
+			 errmsg("there is no segment \"%s\"", name),
+			 errhint("Segments are the rows of crm.segment.")));
+}
+
+/* Needs SPI. */
+bool
+crm_segment_probe(int64 segment_id, int64 contact_id)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID, INT8OID};
+	Datum		values[] = {Int64GetDatum(segment_id), Int64GetDatum(contact_id)};
+
+	if (plan == NULL)
+		plan = prepare("SELECT FROM crm.segment_chunk c"
+					   " WHERE c.segment_id OPERATOR(pg_catalog.=) $1"
+					   " AND c.chunk OPERATOR(pg_catalog.=) ($2 OPERATOR(pg_catalog.>>) 16)"
+					   " AND c.members OPERATOR(crm.@>) $2", 2, types);
+	if (SPI_execute_plan(plan, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "reading crm.segment_chunk failed");
+	return SPI_processed > 0;
+}
