@@ -77,6 +77,27 @@ CREATE FUNCTION crm.rule_sql(rule crm.rule, relation regclass, as_of timestamptz
 LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'crm_rule_to_sql';
 COMMENT ON FUNCTION crm.rule_sql(crm.rule, regclass, timestamptz, text) IS 'The rule as plain SQL over the columns of the relation, for WHERE: has_tag(), in_segment() and did() are IN (SELECT ...). With as_of that moment stands for now(); with alias the columns have it before them. Errors: as row @@ rule.';
 
+CREATE FUNCTION crm.rule_check(rule crm.rule, relation regclass, OUT code text, OUT condition text, OUT message text, OUT hint text) RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1000 ROWS 1 AS 'MODULE_PATHNAME', 'crm_rule_check';
+COMMENT ON FUNCTION crm.rule_check(crm.rule, regclass) IS 'What keeps the rule from being evaluated on rows of the relation, one row a condition: fields that it lacks (42703, with the nearest name as hint), types that do not fit (42804 and those of literals), unknown events (RM030) and segments (RM031), a row without contact (RM032). No rows: the rule can be used.';
+
+CREATE FUNCTION crm.rule_fields(rule crm.rule) RETURNS text[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'crm_rule_fields';
+COMMENT ON FUNCTION crm.rule_fields(crm.rule) IS 'The fields that the rule names, each once, in the order of the rule.';
+
+CREATE FUNCTION crm.rule_dependencies(rule crm.rule, OUT kind text, OUT name text) RETURNS SETOF record
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 5 AS 'MODULE_PATHNAME', 'crm_rule_dependencies';
+COMMENT ON FUNCTION crm.rule_dependencies(crm.rule) IS 'What the outcome of the rule depends on, each once: kind is field, key (of a jsonb field), tag, segment, event or clock (now or current_date).';
+
+CREATE FUNCTION crm.explain_rule("row" record, rule crm.rule, as_of timestamptz DEFAULT now(),
+    OUT number integer, OUT depth integer, OUT condition text, OUT field_values jsonb, OUT truth boolean) RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 5 AS 'MODULE_PATHNAME', 'crm_rule_explain';
+COMMENT ON FUNCTION crm.explain_rule(record, crm.rule, timestamptz) IS 'Why the rule holds for the row or does not: each condition in the order of the rule, how deep within and, or, not it stands, the values of its fields, and whether it is true by itself. Errors: as row @@ rule.';
+
+CREATE FUNCTION crm.rule_next_change("row" record, rule crm.rule, as_of timestamptz DEFAULT now()) RETURNS timestamptz
+LANGUAGE c STABLE PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'crm_rule_next_change';
+COMMENT ON FUNCTION crm.rule_next_change(record, crm.rule, timestamptz) IS 'The first moment after as_of at which the clock may change the outcome of the rule for the row as it is; infinity when it never does. Sometimes too early, never too late. Errors: as row @@ rule.';
+
 /* ------------------------------------------------------------------
  * Combining, comparing
  * ------------------------------------------------------------------ */

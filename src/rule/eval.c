@@ -96,6 +96,14 @@ crm_rule_make_row(Oid type, int32 typmod, MemoryContext parent)
 }
 
 void
+crm_rule_drop_row(CrmRuleRow *row)
+{
+	FreeExprContext(row->econtext, true);
+	ExecDropSingleTupleTableSlot(row->slot);
+	MemoryContextDelete(row->context);
+}
+
+void
 crm_rule_store_row(CrmRuleRow *row, FunctionCallInfo fcinfo, int argument)
 {
 	HeapTupleHeader header;
@@ -308,12 +316,10 @@ forget_rules(CallSite *site, FmgrInfo *flinfo, Oid type, int32 typmod)
 	site->rules = NULL;
 	if (site->row != NULL)
 	{
-		MemoryContext context = site->row->context;
+		CrmRuleRow *row = site->row;
 
-		FreeExprContext(site->row->econtext, true);
-		ExecDropSingleTupleTableSlot(site->row->slot);
 		site->row = NULL;
-		MemoryContextDelete(context);
+		crm_rule_drop_row(row);
 	}
 	site->row = crm_rule_make_row(type, typmod, flinfo->fn_mcxt);
 	memset(&control, 0, sizeof(control));

@@ -33,6 +33,8 @@ extern void crm_rule_row_type(FunctionCallInfo fcinfo, int argument, Oid *type, 
 /* Makes a place for rows of a type in a new child of the context. */
 extern CrmRuleRow *crm_rule_make_row(Oid type, int32 typmod, MemoryContext parent);
 
+extern void crm_rule_drop_row(CrmRuleRow *row);
+
 /* Puts the argument of a call into the slot; null is a row of nulls. */
 extern void crm_rule_store_row(CrmRuleRow *row, FunctionCallInfo fcinfo, int argument);
 

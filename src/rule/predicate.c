@@ -290,3 +290,16 @@ crm_event_next(const char *name, size_t length, int64 contact, TimestampTz as_of
 	SPI_finish();
 	return found;
 }
+
+void
+crm_rule_find_names(const CrmRuleNode *node)
+{
+	CrmEvent	event;
+
+	connect();
+	if (node->kind == CRM_RULE_DID)
+		crm_event_find(node->string, node->length, &event);
+	else
+		crm_segment_find(pnstrdup(node->string, node->length));
+	SPI_finish();
+}
