@@ -20,9 +20,10 @@
  * Days are searched piece by piece.  Within a piece the clock and what is
  * computed from it run evenly, so that the condition changes once at most, and
  * looking at the ends and halving finds it.  Pieces are the days of the time
- * zone where spans have months; quarters of an hour where the time zone is
- * shifted at the clock's end or at the other, as shifts happen on them.  Where
- * neither is the case there is nothing to search.
+ * zone where a span has months; quarters of an hour where several spans are
+ * added or the time zone is shifted, at the clock's end or at the other, as
+ * shifts happen on them.  Where nothing of it is the case there is nothing to
+ * search.
  */
 #include "postgres.h"
 
@@ -105,7 +106,7 @@ shifts_near(CrmFlip *flip, TimestampTz from, TimestampTz to)
 		there = shifts_between(Min(first, last) - 5 * USECS_PER_DAY, Max(first, last) + 5 * USECS_PER_DAY);
 		found = Max(found, there);
 	}
-	return found == EVEN_SHIFT && flip->several && flip->uneven ? ODD_SHIFT : found;
+	return found;
 }
 
 /* The beginning of the day after the moment, by the session's time zone. */
@@ -122,14 +123,30 @@ next_midnight(TimestampTz at)
 	return at - fraction - into_day + USECS_PER_DAY;
 }
 
-static TimestampTz
-next_quarter(TimestampTz at)
+static int64
+to_next_quarter(TimestampTz at)
 {
 	int64		fraction = at % QUARTER;
 
 	if (fraction < 0)
 		fraction += QUARTER;
-	return at - fraction + QUARTER;
+	return QUARTER - fraction;
+}
+
+/* Where the clock, or what is computed from it, comes to a quarter of an hour. */
+static TimestampTz
+next_quarter(CrmFlip *flip, TimestampTz at)
+{
+	int64		least = to_next_quarter(at);
+
+	for (int i = 0; i < flip->places; i++)
+	{
+		TimestampTz place;
+
+		if (flip->place(flip->context, i, at, &place))
+			least = Min(least, to_next_quarter(place));
+	}
+	return at + least;
 }
 
 /* The first moment in (from, to] that is not like from; it is once so. */
@@ -158,7 +175,7 @@ search(CrmFlip *flip, int like, TimestampTz from, TimestampTz to, Shifts shifts)
 		return DT_NOEND;
 	while (from < to)
 	{
-		TimestampTz end = shifts == EVEN_SHIFT ? next_quarter(from) : next_midnight(from);
+		TimestampTz end = shifts == EVEN_SHIFT ? next_quarter(flip, from) : next_midnight(from);
 
 		end = Min(end, to);
 		if (end - 1 > from && flip->holds(flip->context, end - 1) != like)

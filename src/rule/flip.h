@@ -26,7 +26,6 @@ typedef struct CrmFlip
 	int			month_spans;	/* spans with months that are added */
 	int			day_spans;		/* spans with days, or whole dates */
 	bool		several;		/* spans of which one begins where another ends */
-	bool		uneven;			/* ... not at a quarter of an hour */
 } CrmFlip;
 
 /*

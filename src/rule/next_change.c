@@ -365,7 +365,6 @@ next_compare(Change *item, TimestampTz as_of)
 		span = DatumGetIntervalP(value);
 		flip.month_spans += span->month != 0;
 		flip.day_spans += span->day != 0;
-		flip.uneven |= span->time % (15 * USECS_PER_MINUTE) != 0;
 	}
 	/* a timestamp without time zone is the clock on the wall, which may be set back */
 	for (int i = 0; i < item->places; i++)
