@@ -13,6 +13,8 @@
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -321,8 +323,17 @@ push_value(JsonbParseState **state, Oid type, Datum value, bool isnull)
 		pushJsonbValue(state, WJB_VALUE, &json);
 		return;
 	}
-	getTypeOutputInfo(type, &output, &varlena);
-	text = OidOutputFunctionCall(output, value);
+	if (type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID)
+	{
+		/* as to_jsonb() does, whatever the session's style */
+		text = palloc(MAXDATELEN + 1);
+		JsonEncodeDateTime(text, value, type, NULL);
+	}
+	else
+	{
+		getTypeOutputInfo(type, &output, &varlena);
+		text = OidOutputFunctionCall(output, value);
+	}
 	if ((type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID) &&
 		strspn(text, "-0123456789.") == strlen(text))
 	{
