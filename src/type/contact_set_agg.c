@@ -110,7 +110,8 @@ add_set(State *state, const CrmSet *set)
 Datum
 crm_contact_set_agg_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext old = MemoryContextSwitchTo(context_of(fcinfo));
+	MemoryContext context = context_of(fcinfo);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	State	   *state = PG_ARGISNULL(0) ? NULL : (State *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))

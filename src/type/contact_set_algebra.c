@@ -121,11 +121,18 @@ static void
 filter_array(CrmSetBuilder *builder, const CrmSetChunk *array, const uint16_t *low,
 			 const CrmSetChunk *chunk, const void *body, bool in)
 {
-	uint16_t	kept[CRM_SET_ARRAY_MAX + 1];
+	uint16_t	kept[CRM_SET_ARRAY_MAX];
+	uint64_t	marked[CRM_SET_WORDS];
 	uint32_t	count = crm_chunk_count(array);
 	uint32_t	n = 0;
 
-	if (crm_chunk_is_bitmap(chunk))
+	/* where many are to be looked up, marking all of them first costs less */
+	if (!crm_chunk_is_bitmap(chunk) && count >= 64 && crm_chunk_count(chunk) / 32 < count)
+	{
+		crm_words_from(marked, chunk, body);
+		body = marked;
+	}
+	if (body == marked || crm_chunk_is_bitmap(chunk))
 	{
 		const uint64_t *words = body;
 
@@ -133,19 +140,6 @@ filter_array(CrmSetBuilder *builder, const CrmSetChunk *array, const uint16_t *l
 		{
 			kept[n] = low[i];
 			n += (words[low[i] >> 6] >> (low[i] & 63) & 1) == in;
-		}
-	}
-	else if (crm_chunk_is_array(chunk) && crm_chunk_count(chunk) / 32 < count)
-	{
-		const uint16_t *other = body;
-		const uint16_t *end = other + crm_chunk_count(chunk);
-
-		for (uint32_t i = 0; i < count; i++)
-		{
-			while (other < end && *other < low[i])
-				other++;
-			kept[n] = low[i];
-			n += (other < end && *other == low[i]) == in;
 		}
 	}
 	else

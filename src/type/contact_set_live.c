@@ -62,17 +62,19 @@ crm_live_begin(const CrmSetHost *host)
 	return live;
 }
 
-static size_t
+/* Multiplicative hashing (Knuth): neighbours are spread, and it is one step. */
+static inline size_t
 slot_of(const CrmLive *live, int64_t key)
 {
-	size_t		slot = crm_set_hash(key, 0) & (live->size - 1);
+	size_t		slot = ((uint64_t) (key ^ key >> 24) * UINT64_C(0x9E3779B97F4A7C15) >> 20) &
+		(live->size - 1);
 
 	while (live->table[slot].room != 0 && live->table[slot].key != key)
 		slot = (slot + 1) & (live->size - 1);
 	return slot;
 }
 
-static LiveChunk *
+static inline LiveChunk *
 chunk_of(CrmLive *live, int64_t key)
 {
 	LiveChunk  *chunk = &live->table[live->last];
