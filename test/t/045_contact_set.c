@@ -46,7 +46,7 @@ fail(const char *what, int pair)
 	exit(1);
 }
 
-/* Some stretches of ids, each of its own density, up to 32 bits. */
+/* Some stretches of ids, up to 32 bits, each of its own density: single ids or runs. */
 static void
 fill(CrmLive *live, roaring_bitmap_t *judge)
 {
@@ -54,7 +54,8 @@ fill(CrmLive *live, roaring_bitmap_t *judge)
 	{
 		uint32_t	at = draw(4) == 0 ? draw(UINT32_MAX - 4000000) : draw(400000);
 		uint32_t	ids = draw(3) == 0 ? draw(60000) : draw(3000);
-		uint32_t	gap = 1 << draw(8);
+		uint32_t	gap = 2 << draw(8);
+		uint32_t	longest = draw(3) == 0 ? 100 : 1;
 		uint32_t	run = 1;
 
 		for (; ids > 0; ids--)
@@ -65,7 +66,7 @@ fill(CrmLive *live, roaring_bitmap_t *judge)
 			if (--run == 0)
 			{
 				at += draw(gap);
-				run = draw(2) * draw(100) + 1;
+				run = draw(longest) + 1;
 			}
 		}
 	}
