@@ -105,25 +105,25 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
             ('crm_admin', 'SELECT', '.*', NULL),
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
             ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|import_.*|sales_goal|agent|team|territory|branch|notification',
-             'contact_key|company_key|deal_history'),
+             'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|fx_rate|interaction_type|notification|email_domain|email_role|name_alias|installation|audit_log|event_kind|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|deal|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
-            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|owned_product|external_ref|tag|consent|source_value|field_source|notification',
-             'contact_key|company_key|deal_history'),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|notification|email_domain|email_role|name_alias|installation|audit_log|event_kind|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+             'contact_key|company_key|contact_metric|deal_history'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
             ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline)|segment(_.*)?|campaign(_.*)?', NULL),
+            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|segment(_.*)?|campaign(_.*)?', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?', NULL),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)
@@ -148,6 +148,7 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SEQUENCE crm.%I TO crm_admin, crm_manager, crm_agent, crm_marketer', item.name);
     END LOOP;
     GRANT EXECUTE ON FUNCTION crm.link_identity(bigint, text, text, jsonb) TO crm_admin, crm_manager, crm_agent, crm_portal;
+    GRANT EXECUTE ON FUNCTION crm.rebuild_contact_metric(bigint[]) TO crm_admin;
 END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights on what is installed; run again, it completes the rights. Takes nothing away. Errors: 42501 when the caller may not create roles.';
@@ -234,6 +235,11 @@ BEGIN
     WHERE EXISTS (SELECT FROM crm.contact_point p JOIN crm.contact c ON c.id = p.contact_id
                   WHERE p.match_key IS NOT NULL AND c.deleted_at IS NULL AND c.merged_into IS NULL
                     AND NOT EXISTS (SELECT FROM crm.contact_key k WHERE k.kind = p.kind AND k.key = p.match_key AND k.contact_id = p.contact_id));
+    IF to_regclass('crm.sales_order') IS NOT NULL THEN
+        RETURN QUERY SELECT 'orders', 'info', format('%s orders in %s have no exchange rate: their amounts are in no sum', count(*), string_agg(DISTINCT o.currency, ', ')),
+                            'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once.'
+        FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
+    END IF;
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
