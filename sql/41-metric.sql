@@ -51,10 +51,10 @@ CREATE FUNCTION crm.contact_metrics_of(contact_ids bigint[], OUT contact_id bigi
     OUT open_deal_count bigint, OUT won_deal_count bigint, OUT won_deal_total numeric, OUT last_won_at timestamptz)
 RETURNS SETOF record LANGUAGE sql STABLE AS $$
     SELECT i.id,
-           coalesce(o.order_count, 0), coalesce(o.priced_order_count, 0), coalesce(o.order_total, 0),
+           coalesce(o.order_count, 0), coalesce(o.priced_order_count, 0), coalesce(o.order_total, 0.0000),
            o.first_order_at, o.last_order_at, o.largest_order,
            coalesce(a.activity_count, 0), a.first_activity_at, a.last_activity_at, a.last_inbound_at, a.last_outbound_at,
-           coalesce(d.open_deal_count, 0), coalesce(d.won_deal_count, 0), coalesce(d.won_deal_total, 0), d.last_won_at
+           coalesce(d.open_deal_count, 0), coalesce(d.won_deal_count, 0), coalesce(d.won_deal_total, 0.0000), d.last_won_at
     FROM (SELECT DISTINCT u.id FROM pg_catalog.unnest(contact_ids) AS u (id) WHERE u.id IS NOT NULL) i
     LEFT JOIN (
         SELECT s.contact_id, pg_catalog.count(*) AS order_count, pg_catalog.count(s.base_amount) AS priced_order_count,

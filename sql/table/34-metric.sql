@@ -2,7 +2,7 @@ CREATE TABLE crm.contact_metric (
     contact_id bigint PRIMARY KEY, -- The contact. It has a row as long as one of the counts is not zero.
     order_count bigint NOT NULL DEFAULT 0, -- Orders that count: placed, neither cancelled nor returned nor deleted.
     priced_order_count bigint NOT NULL DEFAULT 0, -- Those of them whose amount in the base currency is known: the others are in none of the sums.
-    order_total numeric NOT NULL DEFAULT 0, -- Sum of their amounts in the base currency, each at the rate of its order.
+    order_total numeric NOT NULL DEFAULT 0.0000, -- Sum of their amounts in the base currency, each at the rate of its order.
     order_average numeric GENERATED ALWAYS AS (CASE WHEN priced_order_count > 0 THEN round(order_total / priced_order_count, 4) END) STORED, -- order_total by priced_order_count; null without any.
     largest_order numeric, -- The largest amount of one of them, in the base currency.
     first_order_at timestamptz, -- When the first order that counts was placed.
@@ -14,9 +14,8 @@ CREATE TABLE crm.contact_metric (
     last_outbound_at timestamptz, -- When we last went to the contact.
     open_deal_count bigint NOT NULL DEFAULT 0, -- Deals at an open stage.
     won_deal_count bigint NOT NULL DEFAULT 0, -- Deals at a won stage.
-    won_deal_total numeric NOT NULL DEFAULT 0, -- Sum of their amounts in the base currency, at the rate of the day of the close; without those whose amount or rate is not known.
-    last_won_at timestamptz, -- When the latest was won.
-    updated_at timestamptz NOT NULL DEFAULT now() -- When one of these values last changed.
+    won_deal_total numeric NOT NULL DEFAULT 0.0000, -- Sum of their amounts in the base currency, at the rate of the day of the close; without those whose amount or rate is not known.
+    last_won_at timestamptz -- When the latest was won.
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE crm.contact_metric IS 'Metrics of contacts, kept by triggers in the statement that changes an order, activity or deal. Who has none has no row: join it from the left and take 0 for a count that is null, or read crm.v_contact_metric. crm.rebuild_contact_metric() counts anew.';
 
@@ -50,7 +49,7 @@ BEGIN
     CASE TG_OP
     WHEN 'INSERT' THEN
         INSERT INTO crm.contact_metric AS m (contact_id, order_count, priced_order_count, order_total, largest_order, first_order_at, last_order_at)
-        SELECT n.contact_id, count(*), count(n.base_amount), coalesce(sum(n.base_amount), 0), max(n.base_amount), min(n.ordered_at), max(n.ordered_at)
+        SELECT n.contact_id, count(*), count(n.base_amount), coalesce(sum(n.base_amount), 0.0000), max(n.base_amount), min(n.ordered_at), max(n.ordered_at)
         FROM new_rows n WHERE n.is_counted
         GROUP BY n.contact_id ORDER BY n.contact_id
         ON CONFLICT (contact_id) DO UPDATE SET
@@ -59,8 +58,7 @@ BEGIN
             order_total = m.order_total + excluded.order_total,
             largest_order = greatest(m.largest_order, excluded.largest_order),
             first_order_at = least(m.first_order_at, excluded.first_order_at),
-            last_order_at = greatest(m.last_order_at, excluded.last_order_at),
-            updated_at = excluded.updated_at;
+            last_order_at = greatest(m.last_order_at, excluded.last_order_at);
         RETURN NULL;
     WHEN 'UPDATE' THEN
         -- Of rows that are the same in what counts nothing is left.
@@ -71,7 +69,7 @@ BEGIN
                   SELECT o.contact_id, o.ordered_at, o.base_amount, 1 FROM new_rows o WHERE o.is_counted) r
             GROUP BY r.contact_id, r.ordered_at, r.base_amount HAVING sum(r.n) <> 0
         ), delta AS MATERIALIZED (
-            SELECT c.contact_id, sum(c.n) AS orders, coalesce(sum(c.n) FILTER (WHERE c.base_amount IS NOT NULL), 0) AS priced, coalesce(sum(c.n * c.base_amount), 0) AS total,
+            SELECT c.contact_id, sum(c.n) AS orders, coalesce(sum(c.n) FILTER (WHERE c.base_amount IS NOT NULL), 0) AS priced, coalesce(sum(c.n * c.base_amount), 0.0000) AS total,
                    max(c.base_amount) FILTER (WHERE c.n > 0) AS come_largest, min(c.ordered_at) FILTER (WHERE c.n > 0) AS come_first, max(c.ordered_at) FILTER (WHERE c.n > 0) AS come_last,
                    max(c.base_amount) FILTER (WHERE c.n < 0) AS gone_largest, min(c.ordered_at) FILTER (WHERE c.n < 0) AS gone_first, max(c.ordered_at) FILTER (WHERE c.n < 0) AS gone_last
             FROM change c GROUP BY c.contact_id
@@ -84,8 +82,7 @@ BEGIN
                 order_total = m.order_total + excluded.order_total,
                 largest_order = greatest(m.largest_order, excluded.largest_order),
                 first_order_at = least(m.first_order_at, excluded.first_order_at),
-                last_order_at = greatest(m.last_order_at, excluded.last_order_at),
-                updated_at = excluded.updated_at
+                last_order_at = greatest(m.last_order_at, excluded.last_order_at)
             RETURNING m.contact_id, m.largest_order, m.first_order_at, m.last_order_at
         )
         SELECT array_agg(g.contact_id) FILTER (WHERE g.gone_first <= g.first_order_at OR g.gone_last >= g.last_order_at),
@@ -101,7 +98,7 @@ BEGIN
               GROUP BY u.contact_id) g;
     WHEN 'DELETE' THEN
         WITH delta AS MATERIALIZED (
-            SELECT o.contact_id, -count(*) AS orders, -count(o.base_amount) AS priced, -coalesce(sum(o.base_amount), 0) AS total,
+            SELECT o.contact_id, -count(*) AS orders, -count(o.base_amount) AS priced, -coalesce(sum(o.base_amount), 0.0000) AS total,
                    max(o.base_amount) AS gone_largest, min(o.ordered_at) AS gone_first, max(o.ordered_at) AS gone_last
             FROM old_rows o WHERE o.is_counted GROUP BY o.contact_id
         ), changed AS (
@@ -110,8 +107,7 @@ BEGIN
             ON CONFLICT (contact_id) DO UPDATE SET
                 order_count = m.order_count + excluded.order_count,
                 priced_order_count = m.priced_order_count + excluded.priced_order_count,
-                order_total = m.order_total + excluded.order_total,
-                updated_at = excluded.updated_at
+                order_total = m.order_total + excluded.order_total
             RETURNING m.contact_id, m.largest_order, m.first_order_at, m.last_order_at
         )
         SELECT array_agg(g.contact_id) FILTER (WHERE g.gone_first <= g.first_order_at OR g.gone_last >= g.last_order_at),
@@ -127,8 +123,8 @@ BEGIN
     WHEN 'TRUNCATE' THEN
         PERFORM FROM crm.contact_metric m WHERE m.order_count <> 0 ORDER BY m.contact_id FOR UPDATE;
         WITH changed AS (
-            UPDATE crm.contact_metric m SET order_count = 0, priced_order_count = 0, order_total = 0, largest_order = NULL,
-                first_order_at = NULL, last_order_at = NULL, updated_at = now()
+            UPDATE crm.contact_metric m SET order_count = 0, priced_order_count = 0, order_total = 0.0000, largest_order = NULL,
+                first_order_at = NULL, last_order_at = NULL
             WHERE m.order_count <> 0 RETURNING m.contact_id)
         SELECT array_agg(c.contact_id) INTO instants FROM changed c;
         PERFORM crm.drop_empty_metrics(instants);
@@ -172,8 +168,7 @@ BEGIN
             first_activity_at = least(m.first_activity_at, excluded.first_activity_at),
             last_activity_at = greatest(m.last_activity_at, excluded.last_activity_at),
             last_inbound_at = greatest(m.last_inbound_at, excluded.last_inbound_at),
-            last_outbound_at = greatest(m.last_outbound_at, excluded.last_outbound_at),
-            updated_at = excluded.updated_at;
+            last_outbound_at = greatest(m.last_outbound_at, excluded.last_outbound_at);
         RETURN NULL;
     WHEN 'UPDATE' THEN
         WITH change AS (
@@ -197,8 +192,7 @@ BEGIN
                 first_activity_at = least(m.first_activity_at, excluded.first_activity_at),
                 last_activity_at = greatest(m.last_activity_at, excluded.last_activity_at),
                 last_inbound_at = greatest(m.last_inbound_at, excluded.last_inbound_at),
-                last_outbound_at = greatest(m.last_outbound_at, excluded.last_outbound_at),
-                updated_at = excluded.updated_at
+                last_outbound_at = greatest(m.last_outbound_at, excluded.last_outbound_at)
             RETURNING m.contact_id, m.first_activity_at, m.last_activity_at, m.last_inbound_at, m.last_outbound_at
         )
         SELECT array_agg(g.contact_id) INTO instants
@@ -219,8 +213,7 @@ BEGIN
             INSERT INTO crm.contact_metric AS m (contact_id, activity_count)
             SELECT d.contact_id, d.activities FROM delta d ORDER BY d.contact_id
             ON CONFLICT (contact_id) DO UPDATE SET
-                activity_count = m.activity_count + excluded.activity_count,
-                updated_at = excluded.updated_at
+                activity_count = m.activity_count + excluded.activity_count
             RETURNING m.contact_id, m.first_activity_at, m.last_activity_at, m.last_inbound_at, m.last_outbound_at
         )
         SELECT array_agg(g.contact_id) INTO instants
@@ -236,7 +229,7 @@ BEGIN
         PERFORM FROM crm.contact_metric m WHERE m.activity_count <> 0 ORDER BY m.contact_id FOR UPDATE;
         WITH changed AS (
             UPDATE crm.contact_metric m SET activity_count = 0, first_activity_at = NULL, last_activity_at = NULL,
-                last_inbound_at = NULL, last_outbound_at = NULL, updated_at = now()
+                last_inbound_at = NULL, last_outbound_at = NULL
             WHERE m.activity_count <> 0 RETURNING m.contact_id)
         SELECT array_agg(c.contact_id) INTO instants FROM changed c;
         PERFORM crm.drop_empty_metrics(instants);
@@ -277,9 +270,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(hashtext('crm.fx_rate'));
     PERFORM crm.lock_contact_metrics(contact_ids);
     UPDATE crm.contact_metric m SET open_deal_count = d.open_deal_count, won_deal_count = d.won_deal_count,
-        won_deal_total = d.won_deal_total, last_won_at = d.last_won_at, updated_at = now()
+        won_deal_total = d.won_deal_total, last_won_at = d.last_won_at
     FROM (SELECT i.id, count(e.id) FILTER (WHERE t.kind = 'open') AS open_deal_count, count(e.id) FILTER (WHERE t.kind = 'won') AS won_deal_count,
-                 coalesce(sum(round(e.amount * crm.exchange_rate(e.currency, e.closed_at), 4)) FILTER (WHERE t.kind = 'won'), 0) AS won_deal_total,
+                 coalesce(sum(round(e.amount * crm.exchange_rate(e.currency, e.closed_at), 4)) FILTER (WHERE t.kind = 'won'), 0.0000) AS won_deal_total,
                  max(e.closed_at) FILTER (WHERE t.kind = 'won') AS last_won_at
           FROM (SELECT DISTINCT u.id FROM unnest(contact_ids) AS u (id)) i
           LEFT JOIN (crm.deal e JOIN crm.stage t ON t.id = e.stage_id AND e.deleted_at IS NULL) ON e.contact_id = i.id
@@ -374,8 +367,7 @@ BEGIN
             largest_order = n.largest_order, first_order_at = n.first_order_at, last_order_at = n.last_order_at,
             activity_count = n.activity_count, first_activity_at = n.first_activity_at, last_activity_at = n.last_activity_at,
             last_inbound_at = n.last_inbound_at, last_outbound_at = n.last_outbound_at,
-            open_deal_count = n.open_deal_count, won_deal_count = n.won_deal_count, won_deal_total = n.won_deal_total, last_won_at = n.last_won_at,
-            updated_at = now()
+            open_deal_count = n.open_deal_count, won_deal_count = n.won_deal_count, won_deal_total = n.won_deal_total, last_won_at = n.last_won_at
         FROM crm.contact_metrics_of($1) n
         WHERE m.contact_id = n.contact_id
           AND (m.order_count, m.priced_order_count, m.order_total, m.largest_order, m.first_order_at, m.last_order_at,

@@ -34,7 +34,7 @@ SELECT
     c.id AS contact_id, -- Number of the contact.
     coalesce(m.order_count, 0) AS order_count, -- Orders that count: placed, neither cancelled nor returned nor deleted.
     coalesce(m.priced_order_count, 0) AS priced_order_count, -- Those of them whose amount in the base currency is known.
-    coalesce(m.order_total, 0) AS order_total, -- Sum of their amounts in the base currency.
+    coalesce(m.order_total, 0.0000) AS order_total, -- Sum of their amounts in the base currency.
     m.order_average, -- order_total by priced_order_count; null without any.
     m.largest_order, -- The largest amount of one of them.
     m.first_order_at, -- When the first order was placed; null for never.
@@ -46,7 +46,7 @@ SELECT
     m.last_outbound_at, -- When we last went to the contact.
     coalesce(m.open_deal_count, 0) AS open_deal_count, -- Open deals.
     coalesce(m.won_deal_count, 0) AS won_deal_count, -- Won deals.
-    coalesce(m.won_deal_total, 0) AS won_deal_total, -- Sum of their amounts in the base currency.
+    coalesce(m.won_deal_total, 0.0000) AS won_deal_total, -- Sum of their amounts in the base currency.
     m.last_won_at -- When the latest was won; null for never.
 FROM crm.contact c
 LEFT JOIN crm.contact_metric m ON m.contact_id = c.id
