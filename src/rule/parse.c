@@ -710,7 +710,6 @@ parse_junction(Parser *parser, CrmRuleKind kind, const char *word, int (*operand
 	size_t		start = parser->used;
 	int			depth = 0;		/* of the deepest child */
 	int			children = 0;
-	int			operands = 0;
 
 	for (;;)
 	{
@@ -720,7 +719,6 @@ parse_junction(Parser *parser, CrmRuleKind kind, const char *word, int (*operand
 
 		if (deep == 0)
 			return 0;
-		operands++;
 		if (crm_rule_node(parser->image + here, parser->image + parser->used, &node) && node.kind == kind)
 		{
 			memmove(parser->image + here, parser->image + here + 4, parser->used - here - 4);

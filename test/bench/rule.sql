@@ -1,6 +1,6 @@
 -- Rules: written out by the planner, and row by row, beside what one would do
 -- without them.  Every line is the time of the one over the time of the other,
--- measured in turn in the same session; the least of three runs counts.
+-- measured in turn in the same session; the least of some runs counts.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
@@ -75,14 +75,14 @@ BEGIN
         ELSE l::boolean END;
 END $$;
 
-CREATE PROCEDURE race(title text, a_name text, a text, b_name text, b text, b_share numeric DEFAULT 1) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE race(title text, a_name text, a text, b_name text, b text, b_share numeric DEFAULT 1, runs integer DEFAULT 3) LANGUAGE plpgsql AS $$
 DECLARE
     began timestamptz;
     best_a numeric := 1e9;
     best_b numeric := 1e9;
     answer text;
 BEGIN
-    FOR i IN 1 .. 3 LOOP
+    FOR i IN 1 .. runs LOOP
         began := clock_timestamp();
         EXECUTE a INTO answer;
         best_a := least(best_a, extract(epoch FROM clock_timestamp() - began) * 1000);
@@ -99,9 +99,9 @@ WHERE c.id <= 1000 AND ((c @@ s.rule) IS TRUE) IS DISTINCT FROM (by_tree(to_json
 
 \echo hand-written WHERE over row @@ constant: 1 is equal
 CALL race('sequential', 'rule', $q$SELECT count(*) FROM client c WHERE c @@ 'last_order_at < now() - interval ''90 days'' and not is_vip and order_count between 2 and 7'$q$,
-    'WHERE', $q$SELECT count(*) FROM client c WHERE last_order_at < now() - interval '90 days' AND NOT is_vip AND order_count BETWEEN 2 AND 7$q$);
+    'WHERE', $q$SELECT count(*) FROM client c WHERE last_order_at < now() - interval '90 days' AND NOT is_vip AND order_count BETWEEN 2 AND 7$q$, runs => 15);
 CALL race('index, 1000 times', 'rule', $q$SELECT sum((SELECT count(*) FROM client c WHERE c @@ 'city = ''Kazan'' and order_total between 100 and 110' AND i > 0)) FROM generate_series(1, 1000) i$q$,
-    'WHERE', $q$SELECT sum((SELECT count(*) FROM client c WHERE city = 'Kazan' AND order_total BETWEEN 100 AND 110 AND i > 0)) FROM generate_series(1, 1000) i$q$);
+    'WHERE', $q$SELECT sum((SELECT count(*) FROM client c WHERE city = 'Kazan' AND order_total BETWEEN 100 AND 110 AND i > 0)) FROM generate_series(1, 1000) i$q$, runs => 15);
 CREATE FUNCTION plan_many(query text) RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 500 LOOP
@@ -110,7 +110,7 @@ BEGIN
     RETURN 1;
 END $$;
 CALL race('planning, 500 times', 'rule', $q$SELECT plan_many($x$SELECT count(*) FROM client c WHERE c @@ 'city = ''Kazan'' and order_total between 100 and 110'$x$)$q$,
-    'WHERE', $q$SELECT plan_many($x$SELECT count(*) FROM client c WHERE city = 'Kazan' AND order_total BETWEEN 100 AND 110$x$)$q$);
+    'WHERE', $q$SELECT plan_many($x$SELECT count(*) FROM client c WHERE city = 'Kazan' AND order_total BETWEEN 100 AND 110$x$)$q$, runs => 9);
 \echo others over 100 rules from a table on all rows: more is better for the rule
 CALL race('EXECUTE a row (on a hundredth of the rows, times 100)', 'rule', 'SELECT count(*) FROM client c, segment_rule s WHERE c @@ s.rule',
     'EXECUTE', 'SELECT count(*) FROM client c, segment_rule s WHERE c.id % 100 = 0 AND by_execute(c, s.condition)', 0.01);
