@@ -71,7 +71,7 @@ extern int	crm_rule_find_field(const CrmRuleScope *scope, const char *name, size
 extern const char *crm_rule_contact_field(const CrmRuleScope *scope, bool *nullable);
 
 /* Raises 42703 with the nearest name as a hint. */
-extern void crm_rule_no_field(const CrmRuleScope *scope, const char *name, size_t length) pg_attribute_noreturn();
+extern void crm_rule_no_field(const CrmRuleScope *scope, const char *name, size_t length) __attribute__((noreturn));
 
 /* trust.c */
 extern bool crm_rule_type_is_trusted(Oid type);

@@ -34,7 +34,7 @@ extern struct varlena *crm_rule_join(const char *text, size_t length);
 extern char *crm_rule_to_cstring(const CrmRule *rule);
 extern char *crm_rule_node_text(const uint8_t *position, const uint8_t *end);
 
-extern void crm_rule_damaged(void) pg_attribute_noreturn();
+extern void crm_rule_damaged(void) __attribute__((noreturn));
 
 #define PG_GETARG_CRM_RULE(n) crm_rule_get(PG_GETARG_DATUM(n))
 
