@@ -196,7 +196,7 @@ SELECT e.* FROM contact_profile p, explain_rule(p, 'city = ''Kazan'' and (not ha
 SELECT r, rule_next_change(p, r, '2026-01-25') FROM contact_profile p, unnest(ARRAY['did(''call'', at_least => 2, within => interval ''30 days'')', 'did(''call'', within => interval ''30 days'')', 'did(''call'', within => interval ''1 month'', at_most => 1)', 'city = ''Kazan''',
     'birth_date < current_date - 14000', 'birth_date + interval ''38 years'' <= now()', '(now() - birth_date) * 2 > interval ''1 day''']::rule[]) r WHERE p.contact_id = :anna;
 SELECT rule_next_change(p, 'did(''call'')', '2026-01-15') FROM contact_profile p WHERE p.contact_id = :anna;
-SELECT * FROM rule_check('citty = ''x'' and city > 5 and email = ''bad'' and did(''nix'') and in_segment(''no'') or not (birth_date = ''2026-13-45'' and title) and country = ''RU''', 'contact_profile');
+SELECT * FROM rule_check('citty = ''x'' and city > 5 and email = ''bad'' and did(''nix'') and in_segment(''no'') or not (birth_date = ''soon'' and title) and country = ''RU''', 'contact_profile');
 SELECT code, condition FROM rule_check('has_tag(''x'')', 'company');
 SELECT count(*) FROM rule_check('city = ''x'' and created_at < now() - interval ''1 day''', 'contact_profile');
 SELECT rule_fields('a = 1 and b in (a, c) or attrs->>''k'' = ''x''');
