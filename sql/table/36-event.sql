@@ -13,5 +13,5 @@ INSERT INTO crm.event_kind (event, relation, contact_column, at_column, filter, 
     ('deal_created', 'crm.deal', 'contact_id', 'created_at', 'deleted_at is null', 'A deal began'),
     ('deal_won', 'crm.deal', 'contact_id', 'closed_at', 'closed_at is not null and loss_reason_id is null and deleted_at is null', 'A deal was won'),
     ('deal_lost', 'crm.deal', 'contact_id', 'closed_at', 'closed_at is not null and loss_reason_id is not null and deleted_at is null', 'A deal was lost'),
-    ('order', 'crm.deal', 'contact_id', 'closed_at', 'closed_at is not null and loss_reason_id is null and deleted_at is null', 'An order: as long as orders are not kept apart, a deal that was won'),
+    ('order', 'crm.sales_order', 'contact_id', 'ordered_at', 'is_counted', 'An order that counts: placed, neither cancelled nor returned nor deleted'),
     ('task_done', 'crm.task', 'contact_id', 'done_at', 'status = ''done''', 'A task was done');
