@@ -18,6 +18,9 @@ CREATE TABLE crm.contact_metric (
     last_won_at timestamptz -- When the latest was won.
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE crm.contact_metric IS 'Metrics of contacts, kept by triggers in the statement that changes an order, activity or deal. Who has none has no row: join it from the left and take 0 for a count that is null, or read crm.v_contact_metric. crm.rebuild_contact_metric() counts anew.';
+-- Who lapses while time passes is found by these.
+CREATE INDEX contact_metric_last_order ON crm.contact_metric (last_order_at);
+CREATE INDEX contact_metric_last_activity ON crm.contact_metric (last_activity_at);
 
 -- The functions here are owned by whoever installs and run with that role's
 -- rights: who may write an order need not be able to write its metrics.

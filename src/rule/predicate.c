@@ -67,10 +67,15 @@ crm_contact_has_tag(PG_FUNCTION_ARGS)
 
 /* ---- what a call site remembers ---- */
 
+/* So often a segment is asked in its table before all of it is read. */
+#define PROBES_BEFORE_VIEW 20
+
 typedef struct CallSite
 {
 	text	   *name;			/* of the segment or event */
 	int64		segment;
+	int			probes;			/* since the snapshot is another one */
+	CrmSegmentView view;
 	char	   *sql;			/* of the event: the rows that count, less LIMIT */
 	SPIPlanPtr	plan;
 } CallSite;
@@ -111,14 +116,26 @@ crm_contact_in_segment(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	name = PG_GETARG_TEXT_PP(1);
 	site = call_site(fcinfo, name, &known);
+	if (known && !PG_ARGISNULL(0) && crm_segment_see(&site->view))
+		PG_RETURN_BOOL(crm_segment_view_has(&site->view, PG_GETARG_INT64(0)));
 	connect();
 	if (!known)
 	{
 		site->segment = crm_segment_find(text_to_cstring(name));
+		site->probes = 0;
 		remember(fcinfo, site, name);
 	}
 	if (!PG_ARGISNULL(0))
+	{
 		found = crm_segment_probe(site->segment, PG_GETARG_INT64(0));
+		/* Who asks often is going through many contacts. */
+		if (++site->probes >= PROBES_BEFORE_VIEW)
+		{
+			site->segment = crm_segment_find(text_to_cstring(name));
+			crm_segment_look(site->segment, fcinfo->flinfo->fn_mcxt, &site->view);
+			site->probes = 0;
+		}
+	}
 	SPI_finish();
 	PG_RETURN_BOOL(found);
 }

@@ -3,7 +3,8 @@
  *		Whether a contact is in a segment.
  *
  * The members of a segment are kept in crm.segment_chunk, one crm.contact_set
- * for each 65536 numbers.
+ * for each 65536 numbers.  One contact is looked up there; who asks of many
+ * reads all chunks once and keeps them as long as the snapshot is the same.
  */
 #include "postgres.h"
 
@@ -12,9 +13,11 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "crm.h"
 #include "rule/event.h"
+#include "type/contact_set_datum.h"
 
 #define ERRCODE_CRM_UNKNOWN_SEGMENT MAKE_SQLSTATE('R', 'M', '0', '3', '1')
 
@@ -70,4 +73,56 @@ crm_segment_probe(int64 segment_id, int64 contact_id)
 	if (SPI_execute_plan(plan, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "reading crm.segment_chunk failed");
 	return SPI_processed > 0;
+}
+
+/*
+ * A snapshot is told by how many transactions had ended when it was taken, and
+ * by what this one had done.  One that was taken elsewhere tells no such number.
+ */
+bool
+crm_segment_see(const CrmSegmentView *view)
+{
+	Snapshot	snapshot;
+
+	if (view->members == NULL || !ActiveSnapshotSet())
+		return false;
+	snapshot = GetActiveSnapshot();
+	return snapshot->snapXactCompletionCount != 0 &&
+		snapshot->snapXactCompletionCount == view->completions &&
+		snapshot->xmax == view->xmax && snapshot->curcid == view->command;
+}
+
+bool
+crm_segment_view_has(const CrmSegmentView *view, int64 contact_id)
+{
+	return crm_set_has((const CrmSet *) view->members, contact_id);
+}
+
+void
+crm_segment_look(int64 segment_id, MemoryContext context, CrmSegmentView *view)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(segment_id)};
+	Snapshot	snapshot = GetActiveSnapshot();
+	Datum		members;
+	bool		isnull;
+
+	if (view->members != NULL)
+		pfree(view->members);
+	view->members = NULL;
+	if (snapshot->snapXactCompletionCount == 0)
+		return;
+	if (plan == NULL)
+		plan = prepare("SELECT coalesce(crm.union_agg(c.members), '{}'::crm.contact_set) FROM crm.segment_chunk c"
+					   " WHERE c.segment_id OPERATOR(pg_catalog.=) $1", 1, types);
+	if (SPI_execute_plan(plan, values, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "reading crm.segment_chunk failed");
+	members = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	context = MemoryContextSwitchTo(context);
+	view->members = (struct varlena *) crm_set_open(PointerGetDatum(PG_DETOAST_DATUM_COPY(members)));
+	MemoryContextSwitchTo(context);
+	view->completions = snapshot->snapXactCompletionCount;
+	view->xmax = snapshot->xmax;
+	view->command = snapshot->curcid;
 }

@@ -309,6 +309,16 @@ crm_rule_sql_text(const uint8_t *root, const uint8_t *end, CrmRuleScope *scope,
 	write_node(&writer, root);
 }
 
+/* The same of a part of a rule that has been compiled. */
+void
+crm_rule_operand_text(const uint8_t *position, const uint8_t *end, CrmRuleScope *scope,
+					  const char *alias, const char *as_of, StringInfo out)
+{
+	Writer		writer = {out, scope, end, alias, as_of};
+
+	write_node(&writer, position);
+}
+
 PG_FUNCTION_INFO_V1(crm_rule_to_sql);
 
 /* crm.rule_sql(rule, relation, as_of, alias) */

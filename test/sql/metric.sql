@@ -117,7 +117,7 @@ SELECT * FROM metric WHERE c = 1;
 -- Made anew from what is there.
 CREATE TEMPORARY TABLE kept AS SELECT m::text AS line FROM crm.contact_metric m;
 DROP VIEW rest, metric, crm.v_contact_metric;
-DROP TABLE crm.contact_metric;
+DROP TABLE crm.contact_metric CASCADE;
 SELECT regexp_replace(crm.install(), '^crm [0-9.]+ ', '') AS install;
 SELECT count(*) FROM (SELECT line FROM kept EXCEPT SELECT m::text FROM crm.contact_metric m) x;
 -- TRUNCATE.

@@ -1,0 +1,239 @@
+/* ------------------------------------------------------------------
+ * Segments in use: previews, histories, portraits, goals, offers, actions.
+ * ------------------------------------------------------------------ */
+
+CREATE FUNCTION crm.derive_rule() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    problem record;
+BEGIN
+    NEW.rule := NEW.definition::crm.rule;
+    FOR problem IN SELECT * FROM crm.rule_check(NEW.rule, TG_ARGV[0]::regclass) LOOP
+        RAISE EXCEPTION 'the rule does not fit %: %', TG_ARGV[0], problem.message
+            USING ERRCODE = problem.code, DETAIL = format('Condition: %s', problem.condition), HINT = coalesce(problem.hint, '');
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.derive_rule() IS 'Trigger: reads the rule of column definition into column rule; its argument is the relation that the rule is about. Errors: 42601 no rule; 42703 a field that the relation lacks.';
+
+CREATE FUNCTION crm.preview(rule crm.rule, sample_size integer DEFAULT 10, seed bigint DEFAULT 1, as_of timestamptz DEFAULT now(),
+    OUT contacts bigint, OUT sample bigint[], OUT share double precision, OUT estimated_cost double precision, OUT seconds double precision)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    members crm.contact_set;
+    began CONSTANT timestamptz := clock_timestamp();
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT json) SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p WHERE %s',
+                   crm.rule_sql(rule, 'crm.contact_profile', as_of, 'p')) INTO plan;
+    estimated_cost := (plan -> 0 -> 'Plan' ->> 'Total Cost')::double precision;
+    members := crm.evaluate_rule(rule, as_of);
+    contacts := crm.cardinality(members);
+    sample := crm.member_array(crm.sample(members, sample_size, seed));
+    SELECT contacts / nullif(count(*), 0)::double precision INTO share FROM crm.contact_profile;
+    seconds := extract(epoch FROM clock_timestamp() - began);
+END
+$$;
+COMMENT ON FUNCTION crm.preview(crm.rule, integer, bigint, timestamptz) IS 'What a segment of that rule would be: number of contacts, a sample of their numbers (the same for the same seed), their share of all, the planner''s cost and how long it took, seconds. Errors: 42703 a field that contacts lack; what the rule''s operators raise.';
+
+CREATE FUNCTION crm.explain_segment(segment text, contact_id bigint, as_of timestamptz DEFAULT now(),
+    OUT condition text, OUT field_values jsonb, OUT truth boolean) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target crm.segment := (SELECT s FROM crm.segment s WHERE s.id = crm.segment_number(segment));
+    is_there boolean;
+BEGIN
+    IF target.kind = 'static' THEN
+        condition := 'member of a given list';
+        truth := crm.segment_set(segment) OPERATOR(crm.@>) contact_id;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT e.condition, e.field_values, e.truth FROM crm.contact_profile p, crm.explain_rule(p, target.rule, as_of) e WHERE p.contact_id = $2;
+    IF NOT FOUND THEN
+        condition := 'a living contact that is not archived';
+        truth := false;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.explain_segment(text, bigint, timestamptz) IS 'Why a contact is in a segment or not: each condition of its rule with the value that it meets and whether it holds. Errors: RM031 no such segment.';
+
+CREATE FUNCTION crm.segment_changes(segment_id bigint) RETURNS TABLE (refresh bigint, at timestamptz, contact_id bigint, entered boolean, cause text)
+LANGUAGE sql STABLE ROWS 10000
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.refresh, h.at, h.contact_id, h.entered, h.cause FROM crm.segment_history h WHERE h.segment_id = $1
+    UNION ALL
+    SELECT f.refresh, f.at, m.id, true, f.cause FROM crm.segment_fill f, crm.members(crm.from_roaring(f.entered)) AS m (id) WHERE f.segment_id = $1
+    UNION ALL
+    SELECT f.refresh, f.at, m.id, false, f.cause FROM crm.segment_fill f, crm.members(crm.from_roaring(f.departed)) AS m (id) WHERE f.segment_id = $1
+$$;
+COMMENT ON FUNCTION crm.segment_changes(bigint) IS 'All who ever entered and left a segment, small changes and large ones together.';
+
+CREATE FUNCTION crm.contact_segment_history(contact_id bigint)
+RETURNS TABLE (segment text, at timestamptz, entered boolean, cause text)
+LANGUAGE sql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.name, c.at, c.entered, c.cause
+    FROM (SELECT h.segment_id, h.refresh, h.at, h.entered, h.cause FROM crm.segment_history h WHERE h.contact_id = $1
+          UNION ALL
+          SELECT f.segment_id, f.refresh, f.at, true, f.cause FROM crm.segment_fill f WHERE crm.from_roaring(f.entered) OPERATOR(crm.@>) $1
+          UNION ALL
+          SELECT f.segment_id, f.refresh, f.at, false, f.cause FROM crm.segment_fill f WHERE crm.from_roaring(f.departed) OPERATOR(crm.@>) $1) c
+    JOIN crm.segment s ON s.id = c.segment_id
+    ORDER BY c.refresh, s.name
+$$;
+COMMENT ON FUNCTION crm.contact_segment_history(bigint) IS 'Which segments a contact entered and left, when and why, in that order.';
+
+CREATE FUNCTION crm.segment_as_of(segment text, at timestamptz) RETURNS crm.contact_set
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    -- The first change after the moment tells what was before it.
+    WITH later AS (
+        SELECT DISTINCT ON (c.contact_id) c.contact_id, c.entered
+        FROM crm.segment_changes(crm.segment_number(segment)) c WHERE c.at > segment_as_of.at
+        ORDER BY c.contact_id, c.refresh
+    )
+    SELECT (crm.segment_set(segment) OPERATOR(crm.-) coalesce((SELECT crm.contact_set_agg(l.contact_id) FROM later l WHERE l.entered), '{}'))
+           OPERATOR(crm.|) coalesce((SELECT crm.contact_set_agg(l.contact_id) FROM later l WHERE NOT l.entered), '{}')
+$$;
+COMMENT ON FUNCTION crm.segment_as_of(text, timestamptz) IS 'Who was in a segment at a moment of the past, by its history. Errors: RM031 no such segment.';
+
+CREATE FUNCTION crm.rebuild_segment_chunks() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    written bigint;
+BEGIN
+    PERFORM crm.lock_segments();
+    UPDATE crm.segment s SET rule = s.definition::crm.rule
+    WHERE s.rule IS NULL AND s.kind = 'dynamic';
+    UPDATE crm.segment s SET rule = crm.expression_rule(s.definition)
+    WHERE s.rule IS NULL AND s.kind = 'composed';
+    DELETE FROM crm.segment_chunk;
+    INSERT INTO crm.segment_chunk (segment_id, chunk, members)
+    SELECT l.segment_id, l.contact_id >> 16, crm.contact_set_agg(l.contact_id)
+    FROM (SELECT DISTINCT ON (s.id, c.contact_id) s.id AS segment_id, c.contact_id, c.entered
+          FROM crm.segment s, crm.segment_changes(s.id) c ORDER BY s.id, c.contact_id, c.refresh DESC) l
+    WHERE l.entered
+    GROUP BY l.segment_id, l.contact_id >> 16;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    UPDATE crm.segment s
+    SET cardinality = coalesce((SELECT sum(crm.cardinality(k.members)) FROM crm.segment_chunk k WHERE k.segment_id = s.id), 0);
+    RETURN written;
+END
+$$;
+COMMENT ON FUNCTION crm.rebuild_segment_chunks() IS 'Makes the members of all segments again from their history, as after DROP EXTENSION ... CASCADE; returns the number of chunks.';
+
+CREATE FUNCTION crm.segment_overlap(segments text[] DEFAULT NULL)
+RETURNS TABLE (segment_a text, segment_b text, members_a bigint, members_b bigint, in_both bigint, jaccard double precision, lift double precision)
+LANGUAGE sql STABLE ROWS 100
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH s AS MATERIALIZED (
+        SELECT g.name, g.cardinality, crm.segment_set(g.name) AS members FROM crm.segment g WHERE segments IS NULL OR g.name = ANY (segments)
+    ), base AS (SELECT count(*)::double precision AS contacts FROM crm.contact_profile)
+    SELECT a.name, b.name, a.cardinality, b.cardinality, i.in_both, i.in_both / nullif(a.cardinality + b.cardinality - i.in_both, 0)::double precision,
+           i.in_both * base.contacts / nullif(a.cardinality::double precision * b.cardinality, 0)
+    FROM base, s a JOIN s b ON a.name < b.name, LATERAL (SELECT crm.intersect_count(a.members, b.members) AS in_both) i
+$$;
+COMMENT ON FUNCTION crm.segment_overlap(text[]) IS 'How much segments overlap, each pair once: number in both, share of those in either (Jaccard index), and lift: how much more often they meet than by chance. Of all segments unless some are named.';
+
+CREATE FUNCTION crm.segment_profile(segment text, most integer DEFAULT 10, as_of timestamptz DEFAULT now())
+RETURNS TABLE (attribute text, value text, contacts bigint, share double precision)
+LANGUAGE sql STABLE ROWS 100
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH member AS MATERIALIZED (
+        SELECT p.* FROM crm.segment_members(segment) AS m (id) JOIN crm.contact_profile p ON p.contact_id = m.id
+    ), described AS (
+        SELECT v.attribute, v.value, count(*) AS contacts
+        FROM member p, LATERAL (VALUES
+            ('age', CASE WHEN p.birth_date IS NULL THEN NULL
+                         ELSE (SELECT CASE WHEN a.years < 18 THEN 'below 18' WHEN a.years < 25 THEN '18-24' WHEN a.years < 35 THEN '25-34' WHEN a.years < 45 THEN '35-44'
+                                           WHEN a.years < 55 THEN '45-54' WHEN a.years < 65 THEN '55-64' ELSE '65 and above' END
+                               FROM (SELECT extract(year FROM age(as_of AT TIME ZONE 'UTC', p.birth_date)) AS years) a) END),
+            ('gender', p.gender), ('country', p.country), ('city', p.city), ('lifecycle_stage', p.lifecycle_stage), ('source', p.source),
+            ('company_industry', p.company_industry),
+            ('channel', CASE WHEN p.email IS NOT NULL AND p.phone IS NOT NULL THEN 'email and phone' WHEN p.email IS NOT NULL THEN 'email'
+                             WHEN p.phone IS NOT NULL THEN 'phone' END),
+            ('orders', CASE WHEN p.order_count = 0 THEN 'none' WHEN p.order_count = 1 THEN 'one' WHEN p.order_count <= 5 THEN '2-5' ELSE 'more than 5' END)
+        ) AS v (attribute, value)
+        GROUP BY v.attribute, v.value
+    ), ranked AS (
+        SELECT d.*, row_number() OVER (PARTITION BY d.attribute ORDER BY d.contacts DESC, d.value) AS place FROM described d
+    ), total AS (SELECT count(*) AS contacts FROM member)
+    SELECT r.attribute, CASE WHEN r.place <= most THEN coalesce(r.value, 'unknown') ELSE 'other' END, sum(r.contacts)::bigint,
+           sum(r.contacts)::double precision / nullif((SELECT t.contacts FROM total t), 0)
+    FROM ranked r
+    GROUP BY r.attribute, CASE WHEN r.place <= most THEN coalesce(r.value, 'unknown') ELSE 'other' END, CASE WHEN r.place <= most THEN r.place ELSE most + 1 END
+    ORDER BY r.attribute, CASE WHEN min(r.place) <= most THEN min(r.place) ELSE most + 1 END
+$$;
+COMMENT ON FUNCTION crm.segment_profile(text, integer, timestamptz) IS 'The portrait of a segment: how its members are distributed over age, gender, country, city, life cycle, source, industry, channels and orders; of each the most frequent values, the rest as other. The numbers of each attribute add up to the living members. Errors: RM031 no such segment.';
+
+CREATE FUNCTION crm.segment_metric(segment text, metric text, aggregate text) RETURNS numeric
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    result numeric;
+    members bigint;
+BEGIN
+    IF aggregate NOT IN ('count', 'sum', 'avg', 'min', 'max') THEN
+        RAISE EXCEPTION '"%" is no aggregate of a metric', aggregate USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'count, sum, avg, min or max.';
+    END IF;
+    IF metric <> '*' AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.contact_profile'::regclass AND a.attname = metric AND a.attnum > 0) THEN
+        RAISE EXCEPTION 'crm.contact_profile has no column "%"', metric USING ERRCODE = 'undefined_column',
+            HINT = 'A metric is one of its columns of numbers, or * with count.';
+    END IF;
+    EXECUTE format('SELECT count(*), %s(%s)::numeric FROM crm.segment_members($1) AS m (id) JOIN crm.contact_profile p ON p.contact_id = m.id',
+                   aggregate, CASE metric WHEN '*' THEN '*' ELSE format('p.%I', metric) END) INTO members, result USING segment;
+    RETURN CASE WHEN members > 0 THEN result END;
+END
+$$;
+COMMENT ON FUNCTION crm.segment_metric(text, text, text) IS 'A column of crm.contact_profile put together over the members of a segment; null when it has none. Errors: 22023 no such aggregate; 42703 no such column; 42883 a column that it cannot be made of; RM031 no such segment.';
+
+CREATE FUNCTION crm.offer_for(contact_id bigint, as_of timestamptz DEFAULT now(), OUT offer text, OUT segment text, OUT priority integer)
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT o.offer, s.name, o.priority
+    FROM crm.segment_offer o JOIN crm.segment s ON s.id = o.segment_id
+    JOIN crm.segment_chunk k ON k.segment_id = s.id AND k.chunk = contact_id >> 16 AND k.members OPERATOR(crm.@>) contact_id
+    WHERE o.valid @> as_of
+    ORDER BY o.priority, o.id LIMIT 1
+$$;
+COMMENT ON FUNCTION crm.offer_for(bigint, timestamptz) IS 'The offer for a contact: of those for its segments the one with the lowest priority, then the oldest; null when there is none.';
+
+CREATE FUNCTION crm.choose_incentive(contact_id bigint, budget numeric DEFAULT NULL, as_of timestamptz DEFAULT now(),
+    OUT incentive text, OUT kind text, OUT amount numeric, OUT cost numeric)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT i.name, i.kind, i.amount, i.cost
+    FROM crm.contact_profile p JOIN crm.incentive i ON i.enabled AND (budget IS NULL OR i.cost <= budget)
+    WHERE p.contact_id = $1 AND crm.rule_eval(p, i.rule, as_of)
+    ORDER BY i.priority, i.cost, i.name LIMIT 1
+$$;
+COMMENT ON FUNCTION crm.choose_incentive(bigint, numeric, timestamptz) IS 'How to motivate a contact: of the incentives whose rule holds and that cost no more than the budget the one with the lowest priority, then the cheapest; null when there is none.';
+
+CREATE FUNCTION crm.start_action(name text, segment text, control_share double precision DEFAULT 0.1, lasts interval DEFAULT '30 days',
+    seed bigint DEFAULT 1, as_of timestamptz DEFAULT now(), OUT targets crm.contact_set, OUT control crm.contact_set)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target bigint := crm.segment_number(segment);
+BEGIN
+    IF control_share IS NULL OR NOT control_share BETWEEN 0 AND 0.9 THEN
+        RAISE EXCEPTION 'a control group of share % cannot be drawn', control_share USING ERRCODE = 'invalid_parameter_value', HINT = 'From 0 to 0.9.';
+    END IF;
+    IF EXISTS (SELECT FROM crm.segment_action a WHERE a.name = $1) THEN
+        RAISE EXCEPTION 'there is an action "%" already', name USING ERRCODE = 'duplicate_object', HINT = 'Choose another name.';
+    END IF;
+    SELECT (array_agg(x.members ORDER BY x.arm))[1], (array_agg(x.members ORDER BY x.arm))[2] INTO targets, control
+    FROM crm.split(crm.segment_set(segment), ARRAY[1 - control_share, control_share], seed) x;
+    INSERT INTO crm.segment_action (segment_id, name, started_at, lasts, targets, control)
+    VALUES (target, $1, as_of, $4, crm.to_roaring(targets), crm.to_roaring(control));
+END
+$$;
+COMMENT ON FUNCTION crm.start_action(text, text, double precision, interval, bigint, timestamptz) IS 'Begins an action aimed at the members of a segment: holds a share of them back for comparison, the same ones for the same seed, keeps both groups and returns them. Errors: RM031 no such segment; 42710 the name is taken; 22023 the share.';

@@ -1,0 +1,269 @@
+-- Members are kept in chunks of 65,536 numbers, one small set a row, so that a
+-- change rewrites little.  What changed is kept in built-in types: from it the
+-- chunks can be made again.
+
+CREATE SEQUENCE crm.segment_id_seq;
+
+CREATE TABLE crm.segment (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.segment_id_seq'), -- Number of the segment.
+    name text NOT NULL UNIQUE CHECK (name <> '' AND name = btrim(name)), -- Its name, by which rules ask for it.
+    kind text NOT NULL CHECK (kind IN ('static', 'dynamic', 'composed')), -- static: its members are given; dynamic: a rule tells them; composed: other segments alone do.
+    definition text CHECK ((definition IS NULL) = (kind = 'static')), -- The rule, or the expression over other segments, as entered.
+    rule crm.rule, -- Derived: the rule that the definition says.
+    description text, -- What it is for.
+    emits_events boolean NOT NULL DEFAULT false, -- Whether who enters and leaves is told to the outbox: segment.entered, segment.left.
+    level integer NOT NULL DEFAULT 0, -- Derived: 0, or one more than the segments it asks for; the order of refreshing.
+    has_clock boolean NOT NULL DEFAULT false, -- Derived: whether time alone may change its members.
+    cardinality bigint NOT NULL DEFAULT 0, -- Derived: number of members.
+    version bigint NOT NULL DEFAULT 0, -- Derived: number of the refresh that last changed its members.
+    needs_full boolean NOT NULL DEFAULT true, -- Whether the next refresh looks at all contacts.
+    refreshed_at timestamptz, -- When it was last looked at; crm.v_segment tells for which moment it is right.
+    full_refresh_ms double precision, -- What its last refresh over all contacts took, milliseconds.
+    error text, -- Why its last refresh failed; null when it did not.
+    created_at timestamptz NOT NULL DEFAULT now(), -- When it was made.
+    created_by text NOT NULL DEFAULT session_user -- Role of the session that made it.
+);
+COMMENT ON TABLE crm.segment IS 'Sets of contacts with a name. crm.create_segment() and crm.change_segment() write it; crm.refresh_segments() keeps the members.';
+
+CREATE TABLE crm.segment_dependency (
+    segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- The segment.
+    source text NOT NULL, -- What its rule looks at: segment, tag, contact, company, contact_point, branch, metric, or a table that has events.
+    name text NOT NULL, -- Which of it: name of the segment, the tag or the column.
+    PRIMARY KEY (segment_id, source, name)
+);
+COMMENT ON TABLE crm.segment_dependency IS 'What the rule of each segment looks at; derived. Changes of anything else do not concern it.';
+CREATE INDEX segment_dependency_source ON crm.segment_dependency (source, name);
+
+CREATE TABLE crm.segment_chunk (
+    segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- The segment.
+    chunk bigint NOT NULL, -- Which contacts: their number divided by 65,536.
+    members crm.contact_set, -- Those of them who are members.
+    PRIMARY KEY (segment_id, chunk)
+);
+COMMENT ON TABLE crm.segment_chunk IS 'Members of segments; derived from segment_history and segment_fill, by crm.rebuild_segment_chunks() if need be.';
+
+CREATE SEQUENCE crm.segment_refresh_seq;
+
+CREATE SEQUENCE crm.segment_history_id_seq;
+
+CREATE TABLE crm.segment_history (
+    contact_id bigint NOT NULL, -- Who entered or left.
+    id bigint NOT NULL DEFAULT nextval('crm.segment_history_id_seq'), -- Number of the change.
+    segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- Which segment.
+    refresh bigint NOT NULL, -- Number of the refresh: the order of changes.
+    at timestamptz NOT NULL, -- When.
+    entered boolean NOT NULL, -- True: entered; false: left.
+    cause text NOT NULL CHECK (cause IN ('change', 'time', 'definition', 'members')), -- change: of the contact, or of another segment; time: passed; definition: of the segment; members: were given.
+    PRIMARY KEY (contact_id, id)
+);
+COMMENT ON TABLE crm.segment_history IS 'Who entered and left which segment, when and why; append-only. Changes of more than 10,000 contacts at once are in crm.segment_fill.';
+CREATE INDEX segment_history_segment ON crm.segment_history (segment_id, refresh);
+
+CREATE TABLE crm.segment_fill (
+    segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- Which segment.
+    refresh bigint NOT NULL, -- Number of the refresh: the order of changes.
+    at timestamptz NOT NULL, -- When.
+    entered bytea NOT NULL, -- Who entered: the portable form of a set, see crm.from_roaring().
+    departed bytea NOT NULL, -- Who left: the portable form of a set, see crm.from_roaring().
+    cause text NOT NULL CHECK (cause IN ('change', 'time', 'definition', 'members')), -- As in crm.segment_history.
+    PRIMARY KEY (segment_id, refresh, cause)
+);
+COMMENT ON TABLE crm.segment_fill IS 'Changes of segments that concern more than 10,000 contacts at once, as sets; append-only.';
+
+CREATE SEQUENCE crm.segment_refresh_id_seq;
+
+CREATE TABLE crm.segment_refresh (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.segment_refresh_id_seq'), -- Its number.
+    as_of timestamptz NOT NULL, -- The moment that segments were brought to.
+    seconds double precision NOT NULL, -- How long it took.
+    segments integer NOT NULL, -- Segments that were looked at.
+    entered bigint NOT NULL, -- How many contacts entered one.
+    departed bigint NOT NULL -- How many left one.
+);
+COMMENT ON TABLE crm.segment_refresh IS 'The last 10,000 refreshes of all segments.';
+
+CREATE SEQUENCE crm.segment_queue_id_seq;
+
+CREATE TABLE crm.segment_queue (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.segment_queue_id_seq'), -- Number of the change.
+    source text NOT NULL, -- What changed; as in crm.segment_dependency.
+    names text[], -- Which columns or tags of it; null: it may be any.
+    contacts bytea NOT NULL -- Of which contacts: the portable form of a set, see crm.from_roaring().
+);
+COMMENT ON TABLE crm.segment_queue IS 'Contacts that changed and that no refresh has looked at yet; a row a statement. Kept by triggers.';
+
+-- The functions below run with the rights of whoever installs: who may write a
+-- contact need not be able to write the queue.
+
+-- Arguments: what changed; where its rows say which contacts: a column, or a
+-- query over the rows, which are called changed; and a column whose values are
+-- the names, or *, for the columns of an update that differ.
+CREATE FUNCTION crm.queue_for_segments() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed text := CASE TG_OP
+        WHEN 'INSERT' THEN 'SELECT * FROM new_rows'
+        WHEN 'DELETE' THEN 'SELECT * FROM old_rows'
+        ELSE 'SELECT * FROM new_rows UNION ALL SELECT * FROM old_rows' END;
+    contacts crm.contact_set;
+    names text[];
+BEGIN
+    EXECUTE format(CASE WHEN TG_ARGV[1] LIKE 'SELECT %' THEN 'WITH changed AS (%s) SELECT crm.contact_set_agg(x.id) FROM (%s) AS x (id)'
+                        ELSE 'WITH changed AS (%s) SELECT crm.contact_set_agg(%I) FROM changed' END, changed, TG_ARGV[1]) INTO contacts;
+    IF crm.is_empty(contacts) IS NOT FALSE THEN
+        RETURN NULL;
+    END IF;
+    -- Of a few rows it is worth knowing what differs.
+    IF TG_NARGS > 2 AND crm.cardinality(contacts) <= 1000 THEN
+        IF TG_ARGV[2] <> '*' THEN
+            EXECUTE format('SELECT array_agg(DISTINCT %I) FROM (%s) c', TG_ARGV[2], changed) INTO names;
+        ELSIF TG_OP = 'UPDATE' THEN
+            SELECT coalesce(array_agg(DISTINCT v.key), '{}') INTO names
+            FROM (SELECT to_jsonb(n) AS now, to_jsonb(o) AS before FROM new_rows n JOIN old_rows o ON o.id = n.id OFFSET 0) r,
+                 jsonb_each(r.now) v
+            WHERE r.before -> v.key IS DISTINCT FROM v.value;
+            -- A row that comes into sight or goes, or got another number.
+            IF names && '{deleted_at,merged_into,archived_at}' OR (SELECT count(*) FROM new_rows) <>
+               (SELECT count(*) FROM new_rows n JOIN old_rows o ON o.id = n.id) THEN
+                names := NULL;
+            END IF;
+        END IF;
+    END IF;
+    IF names = '{}' THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO crm.segment_queue (source, names, contacts) VALUES (TG_ARGV[0], names, crm.to_roaring(contacts));
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.queue_for_segments() FROM PUBLIC;
+COMMENT ON FUNCTION crm.queue_for_segments() IS 'Trigger: notes in crm.segment_queue which contacts a statement changed, for the next refresh of segments.';
+
+-- The triggers of a table, whoever's it is: also of one that has events.
+CREATE FUNCTION crm.watch_for_segments(relation regclass, source text, contacts text, names text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operation text;
+    arguments text := concat_ws(', ', quote_literal(source), quote_literal(contacts), quote_literal(names));
+BEGIN
+    FOREACH operation IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%s)',
+                       lower(operation), operation, relation,
+                       CASE operation WHEN 'INSERT' THEN 'NEW TABLE AS new_rows' WHEN 'DELETE' THEN 'OLD TABLE AS old_rows'
+                                      ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END, arguments);
+    END LOOP;
+    EXECUTE format('CREATE OR REPLACE TRIGGER segment_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments()', relation);
+END
+$$;
+REVOKE ALL ON FUNCTION crm.watch_for_segments(regclass, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION crm.watch_for_segments(regclass, text, text, text) IS 'Gives a table the triggers by which segments learn of changed contacts: what the rules call it, the column with the contact, and the column whose values tell the rules concerned. Errors: 42501 not the owner of the table.';
+
+-- What a TRUNCATE took is not known.
+CREATE FUNCTION crm.refresh_all_segments() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE crm.segment SET needs_full = true WHERE kind <> 'static';
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.refresh_all_segments() FROM PUBLIC;
+COMMENT ON FUNCTION crm.refresh_all_segments() IS 'Trigger: the next refresh of segments looks at all contacts.';
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact', 'id', '*');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact', 'id', '*');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact', 'id', '*');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.contact_point REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact_point', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.contact_point REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact_point', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact_point REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('contact_point', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact_point FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.company REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.company REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.company FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.company_contact REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.company_contact REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.company_contact REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.company_contact FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.branch REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.branch REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.branch REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.branch FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.tag REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('tag', 'contact_id', 'tag');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.tag REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('tag', 'contact_id', 'tag');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.tag REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('tag', 'contact_id', 'tag');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.tag FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.contact_metric REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('metric', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.contact_metric REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('metric', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact_metric REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('metric', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact_metric FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.activity REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.activity', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.activity REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.activity', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.activity REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.activity', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.activity FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.sales_order REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.sales_order', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.sales_order REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.sales_order', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.sales_order REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.sales_order', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.sales_order FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.deal', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.deal REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.deal', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.deal REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.deal', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.deal FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.task REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.task', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.task REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.task', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.task REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.task', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.task FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.contact_need REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.contact_need', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.contact_need REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.contact_need', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact_need REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.contact_need', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact_need FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
