@@ -99,3 +99,4 @@ TRUNCATE crm.contact_metric;
 SELECT processor_seconds() AS began \gset
 SELECT crm.rebuild_contact_metric() AS rows_made;
 SELECT processor_seconds() - :began AS rebuild_from_nothing_s;
+\! rm -f /tmp/crm_bench_metric.tsv
