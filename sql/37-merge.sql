@@ -965,7 +965,7 @@ COMMENT ON FUNCTION crm.merge_companies(bigint, bigint[], jsonb) IS 'Merges comp
  * What may be merged without asking.
  * ------------------------------------------------------------------ */
 
-CREATE FUNCTION crm.may_merge(a bigint, b bigint) RETURNS text
+CREATE FUNCTION crm.may_merge(a bigint, b bigint, ignore_sources text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
@@ -994,6 +994,6 @@ SET search_path = pg_catalog, pg_temp AS $$
         ORDER BY v.provider LIMIT 1) i ON true
     LEFT JOIN LATERAL (
         SELECT v.system FROM crm.external_ref v JOIN crm.external_ref w ON w.contact_id = b AND w.system = v.system
-        WHERE v.contact_id = a ORDER BY v.system LIMIT 1) r ON true
+        WHERE v.contact_id = a AND (v.system = ANY (ignore_sources)) IS NOT TRUE ORDER BY v.system LIMIT 1) r ON true
 $$;
-COMMENT ON FUNCTION crm.may_merge(bigint, bigint) IS 'Null when nothing forbids that two contacts are merged without a person looking at them; otherwise the reason: one of them is gone; the pair was rejected; their tax numbers, birth dates or genders differ; each has a proved account of its own at one provider, or a number of its own in one other system. A person may merge them all the same.';
+COMMENT ON FUNCTION crm.may_merge(bigint, bigint, text[]) IS 'Null when nothing forbids that two contacts are merged without a person looking at them; otherwise the reason: one of them is gone; the pair was rejected; their tax numbers, birth dates or genders differ; each has a proved account of its own at one provider, or a number of its own in one other system, unless ignore_sources names it. A person may merge them all the same.';

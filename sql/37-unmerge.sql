@@ -432,7 +432,7 @@ BEGIN
     -- What came to the survivor since stays there.
     made := crm.run_kept(plan ->> 'since', m.survivor_id, m.id);
     IF made IS NOT NULL THEN
-        RETURN QUERY SELECT k.value ->> 'name', k.value -> 'key', 'stays', format('came since the merge; stays with %s %s', m.entity, m.survivor_id)
+        RETURN QUERY SELECT k.value ->> 'name', k.value -> 'key', 'stays', format('came or was written since the merge; stays with %s %s', m.entity, m.survivor_id)
         FROM jsonb_array_elements(made) k;
     END IF;
     RETURN;

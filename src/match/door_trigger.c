@@ -197,28 +197,38 @@ store_pairs(const MatchDoor *door, const Pairs *pairs)
 
 /* ---- policies ---- */
 
+/* "contact 7 is a duplicate of contact 3": of a table of others the rows are records. */
+static char *
+told(const MatchDoor *door, const char *id, const char *what, const char *other)
+{
+	return door->entity != NULL ? psprintf("%s %s %s of %s %s", door->entity, id, what, door->entity, other)
+		: psprintf("record %s of %s %s of record %s", id, door->run->relation, what, other);
+}
+
 static void
 warn(const MatchDoor *door, const char *id, const MatchFinds *finds)
 {
 	if (finds->count == 0 || finds->found[0].weight < door->run->threshold)
 		return;
 	ereport(WARNING,
-			(errmsg("record %s of %s is probably a duplicate of record %s", id, door->run->relation, finds->found[0].id),
+			(errmsg("%s", told(door, id, "is probably a duplicate", finds->found[0].id)),
 			 errdetail("The probability is %.4f.", crm_match_probability(finds->found[0].weight)),
 			 errhint("crm.find_duplicates(%s, ...) explains it.", quote_literal_cstr(door->name))));
 }
 
+/* Clients know the error by its constraint, the trigger. */
 static void
-refuse(const MatchDoor *door, const char *id, const MatchFinds *finds)
+refuse(const MatchDoor *door, const TriggerData *trigger, const char *id, const MatchFinds *finds)
 {
 	for (int i = 0; i < finds->count; i++)
 		if (crm_door_is_identity(door, finds->found[i].pattern))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("record %s of %s is a duplicate of record %s", id, door->run->relation, finds->found[i].id),
+					 errmsg("%s", told(door, id, "is a duplicate", finds->found[i].id)),
 					 errdetail("An identity is the same: a document or tax number, or an e-mail address and the name."),
-					 errhint("Change record %s instead; or let such records in by SELECT crm.guard_duplicates(%s, 'warn', ...).",
-							 finds->found[i].id, quote_literal_cstr(door->name))));
+					 errhint("Change %s %s instead; or let such records in by SELECT crm.guard_duplicates(%s, 'warn', ...).",
+							 door->entity != NULL ? door->entity : "record", finds->found[i].id, quote_literal_cstr(door->name)),
+					 errtableconstraint(trigger->tg_relation, trigger->tg_trigger->tgname)));
 }
 
 static int
@@ -417,7 +427,8 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	PopActiveSnapshot();
 
 	crm_door_write(door, records.record, records.count);
-	if (!is_removal)
+	/* What merging and its undoing write was there before; the sweep looks at it. */
+	if (!is_removal && crm_merge_mode() == CRM_MERGE_OFF)
 	{
 		if (blocks)
 			lock_identities(door, &records, living);
@@ -435,7 +446,7 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 				continue;
 			crm_door_find(door, records.record[i].feature, one, blocks ? -1000 : door->review, GetActiveSnapshot(), &finds);
 			if (blocks)
-				refuse(door, one, &finds);
+				refuse(door, trigger, one, &finds);
 			else if (strcmp(door->policy, "warn") == 0)
 				warn(door, one, &finds);
 			else
