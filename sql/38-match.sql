@@ -431,7 +431,9 @@ DECLARE
     entity text;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model FOR NO KEY UPDATE;
+    -- One run of a model at a time, also of those who may run models and not change them.
+    PERFORM pg_advisory_xact_lock(hashtext('crm.dedupe'), hashtext(dedupe.model));
+    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model;
     SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(dedupe.model);
     IF entity = 'contact' THEN
         DELETE FROM crm.duplicate_pair d
