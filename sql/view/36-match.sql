@@ -53,8 +53,8 @@ SELECT
     coalesce(d.status, c.status, p.status) AS status, -- new, confirmed, rejected or merged; of contacts and companies as decided there.
     p.weight, -- Weight of the evidence, in bits; 0 is a probability of one half.
     p.probability, -- Probability that both are one entity.
-    p.in_cluster, -- Whether both are in one cluster.
-    CASE WHEN p.in_cluster THEN k.cluster_id END AS cluster_id, -- The first record of the cluster that has both.
+    coalesce(k.cluster_id = o.cluster_id, false) AS in_cluster, -- Whether the last run brought both into one cluster.
+    CASE WHEN k.cluster_id = o.cluster_id THEN k.cluster_id END AS cluster_id, -- The first record of that cluster.
     p.version, -- Version of the model.
     p.found_at, -- When it was first found.
     coalesce(d.decided_at, c.decided_at, p.decided_at) AS decided_at, -- When a person decided; null while new.
@@ -62,6 +62,7 @@ SELECT
 FROM crm.match_pair p
 LEFT JOIN crm.match_model m ON m.name = p.model
 LEFT JOIN crm.match_cluster k ON k.model = p.model AND k.id = p.left_id
+LEFT JOIN crm.match_cluster o ON o.model = p.model AND o.id = p.right_id
 LEFT JOIN crm.duplicate_pair d ON d.contact_id = CASE WHEN m.entity = 'contact' THEN p.left_id::bigint END
     AND d.duplicate_id = CASE WHEN m.entity = 'contact' THEN p.right_id::bigint END
 LEFT JOIN crm.company_duplicate_pair c ON c.company_id = CASE WHEN m.entity = 'company' THEN p.left_id::bigint END

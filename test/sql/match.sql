@@ -394,6 +394,8 @@ SELECT left_id AS review_l, right_id AS review_r FROM crm.review_pairs('persons'
 SELECT crm.label_pair('persons', :'review_r', :'review_l', true);
 SELECT count(*) FROM crm.review_pairs('persons', 1000) WHERE (left_id, right_id) = (:'review_l', :'review_r');
 SELECT status, decided_by IS NOT NULL AS decided FROM crm.v_match_pair WHERE model = 'persons' AND (left_id, right_id) = (:'review_l', :'review_r');
+SELECT crm.dedupe('persons') IS NOT NULL AS run;
+SELECT in_cluster, status FROM crm.v_match_pair WHERE model = 'persons' AND (left_id, right_id) = (:'review_l', :'review_r');
 SELECT crm.label_pair('persons', :'review_l', :'review_r', NULL);
 SELECT count(*) FROM crm.v_match_pair v JOIN crm.match_cluster a ON a.model = v.model AND a.id = v.right_id WHERE v.model = 'persons' AND v.cluster_id <> a.cluster_id;
 -- Of a number of two columns.
