@@ -69,6 +69,23 @@ LEFT JOIN crm.company_duplicate_pair c ON c.company_id = CASE WHEN m.entity = 'c
     AND c.duplicate_id = CASE WHEN m.entity = 'company' THEN p.right_id::bigint END;
 COMMENT ON VIEW crm.v_match_pair IS 'Pairs that match models found, with what people decided. crm.review_pairs() shows those that wait, with their rows.';
 
+CREATE VIEW crm.v_match_level WITH (security_invoker = true) AS
+SELECT
+    l.model, -- Whose level.
+    f.name AS field, -- Name of the field.
+    l.level, -- 1 is equal, higher ones are less.
+    l.label, -- What it means.
+    l.m, -- How often it occurs among records of one entity.
+    l.u, -- How often it occurs among records of different ones.
+    l.weight, -- log2(m / u), in bits.
+    f.comparator, -- How values are compared.
+    f."position" AS field_position -- Place of the field.
+FROM crm.match_model m
+JOIN crm.match_level l ON l.model = m.name AND l.version = m.version
+JOIN crm.match_field f ON f.model = m.name AND f."position" = l.field
+ORDER BY l.model, f."position", l.level;
+COMMENT ON VIEW crm.v_match_level IS 'What agreement in each field weighs, by the parameters that match models use now.';
+
 CREATE VIEW crm.v_company_duplicate WITH (security_invoker = true) AS
 SELECT
     d.company_id, -- The one company.
@@ -78,7 +95,8 @@ SELECT
     d.strength, -- How strong the evidence is, 0 to 1.
     d.evidence, -- What agrees.
     d.status, -- new or confirmed.
-    d.found_at -- When the pair was found.
+    d.found_at, -- When the pair was found.
+    d.method -- What found it: exact keys, a match model, or a person.
 FROM crm.company_duplicate_pair d
 JOIN crm.company a ON a.id = d.company_id AND a.deleted_at IS NULL
 JOIN crm.company b ON b.id = d.duplicate_id AND b.deleted_at IS NULL

@@ -384,6 +384,10 @@ SET LOCAL ROLE regress_match_clerk;
 SELECT crm.match_pairs('persons');
 RESET ROLE;
 
+-- What is used now, by the names of the fields.
+SELECT DISTINCT field, comparator, field_position FROM crm.v_match_level WHERE model = 'persons' ORDER BY field_position;
+SELECT count(*) = (SELECT count(*) FROM crm.match_level l JOIN crm.match_model m ON m.name = l.model AND m.version = l.version WHERE m.name = 'persons') AS all_of_them FROM crm.v_match_level WHERE model = 'persons';
+
 -- ---- the queue of a reviewer: the most doubtful first, with both rows
 SELECT records > 400 AS records FROM crm.dedupe('persons');
 SELECT count(*) FROM crm.review_pairs('persons', 5);
@@ -467,7 +471,7 @@ SELECT count(*) = (SELECT count(*) FROM crm.match_pair WHERE model = 'companies'
 SELECT company_id AS c_1, duplicate_id AS c_2 FROM crm.company_duplicate_pair ORDER BY strength DESC, company_id LIMIT 1 \gset
 SELECT crm.label_pair('companies', :'c_1', :'c_2', false);
 SELECT d.status, p.status FROM crm.company_duplicate_pair d JOIN crm.match_pair p ON p.model = 'companies' AND (p.left_id, p.right_id) = (d.company_id::text, d.duplicate_id::text) WHERE d.company_id = :c_1 AND d.duplicate_id = :c_2;
-SELECT v.name = c.name AS name, v.duplicate_name = d.name AS duplicate_name, v.status FROM crm.v_company_duplicate v JOIN crm.company c ON c.id = v.company_id JOIN crm.company d ON d.id = v.duplicate_id ORDER BY v.strength DESC, v.company_id LIMIT 1;
+SELECT v.name = c.name AS name, v.duplicate_name = d.name AS duplicate_name, v.status, v.method FROM crm.v_company_duplicate v JOIN crm.company c ON c.id = v.company_id JOIN crm.company d ON d.id = v.duplicate_id ORDER BY v.strength DESC, v.company_id LIMIT 1;
 SELECT count(*) FROM crm.v_company_duplicate WHERE company_id = :c_1 AND duplicate_id = :c_2;
 SELECT crm.decide_company_duplicate(:c_2, :c_1, 'new');
 SELECT count(*) FROM crm.v_company_duplicate WHERE company_id = :c_1 AND duplicate_id = :c_2;
