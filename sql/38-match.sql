@@ -516,7 +516,7 @@ DECLARE
     asked text;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT m.relation, to_regclass(m.relation) AS oid, m.id_columns, m.threshold INTO reviewed FROM crm.match_model m WHERE m.name = review_pairs.model;
+    SELECT m.relation, to_regclass(m.relation) AS oid, m.id_columns, m.threshold, m.entity INTO reviewed FROM crm.match_model m WHERE m.name = review_pairs.model;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
     ELSIF max_results IS NULL OR max_results < 1 THEN
@@ -534,7 +534,7 @@ BEGIN
     -- Rows that are gone or hidden take their pairs with them, so more are taken than asked for.
     RETURN QUERY EXECUTE format('WITH waiting AS MATERIALIZED (
             SELECT p.left_id, p.right_id, p.weight, p.probability, abs(p.weight - $2) AS doubt FROM crm.v_match_pair p
-            WHERE p.model = $1 AND p.status = ''new'' AND p.weight >= coalesce($3, p.weight) AND p.weight <= coalesce($4, p.weight)
+            WHERE p.model = $1 AND p.status = ''new'' AND p.weight >= coalesce($3, p.weight) AND p.weight <= coalesce($4, p.weight) %4$s
             ORDER BY 5, 1, 2 LIMIT $5::bigint * 2 + 100
         ), asked AS MATERIALIZED (
             SELECT w.left_id AS id FROM waiting w UNION SELECT w.right_id FROM waiting w
@@ -543,7 +543,10 @@ BEGIN
         )
         SELECT w.left_id, w.right_id, w.weight, w.probability, l.record, r.record
         FROM waiting w JOIN shown l ON l.id = w.left_id JOIN shown r ON r.id = w.right_id
-        ORDER BY w.doubt, w.left_id, w.right_id LIMIT $5', number_text, reviewed.oid::regclass, coalesce(asked, number_text || ' IN (SELECT i.id FROM asked i)'))
+        ORDER BY w.doubt, w.left_id, w.right_id LIMIT $5', number_text, reviewed.oid::regclass, coalesce(asked, number_text || ' IN (SELECT i.id FROM asked i)'),
+        -- Of contacts and companies it is known which are gone, and after merging there are many.
+        (SELECT string_agg(format('AND NOT EXISTS (SELECT FROM crm.%I g WHERE g.id = p.%I::bigint AND g.deleted_at IS NOT NULL)', reviewed.entity, side), ' ')
+         FROM unnest('{left_id,right_id}'::text[]) side WHERE reviewed.entity IS NOT NULL))
     USING review_pairs.model, reviewed.threshold, min_weight, max_weight, max_results;
 END
 $$;
