@@ -415,6 +415,7 @@ load(MatchRun *run)
 
 	crm_match_read_frequencies(run);
 	crm_match_read_aliases(run);
+	run->unshared = true;
 	crm_match_load(run, NULL);
 	for (int r = 0; r < run->model.rules; r++)
 		if (is_identity_rule(run, r))

@@ -25,7 +25,7 @@
 
 #include "crm.h"
 #include "match/progress.h"
-#include "match/run.h"
+#include "match/team.h"
 #include "text/name_parse.h"
 #include "type/date_value.h"
 #include "type/email.h"
@@ -328,6 +328,7 @@ add_chunk(Receiver *receiver)
 		uint32_t  **key = MemoryContextAllocHuge(run->context, room * sizeof(uint32_t *));
 		char	  **id = MemoryContextAllocHuge(run->context, room * sizeof(char *));
 		uint32	  **id_offset = MemoryContextAllocHuge(run->context, room * sizeof(uint32 *));
+		MatchSharedChunk *shared = MemoryContextAllocHuge(run->context, room * sizeof(MatchSharedChunk));
 
 		if (chunk > 0)
 		{
@@ -335,11 +336,13 @@ add_chunk(Receiver *receiver)
 			memcpy(key, run->records.key, chunk * sizeof(uint32_t *));
 			memcpy(id, run->id, chunk * sizeof(char *));
 			memcpy(id_offset, run->id_offset, chunk * sizeof(uint32 *));
+			memcpy(shared, run->shared, chunk * sizeof(MatchSharedChunk));
 		}
 		run->records.feature = feature;
 		run->records.key = key;
 		run->id = id;
 		run->id_offset = id_offset;
+		run->shared = shared;
 		run->chunks = room;
 	}
 	run->memory += features + keys + CRM_MATCH_CHUNK * sizeof(uint32);
@@ -352,8 +355,8 @@ add_chunk(Receiver *receiver)
 						   (int) (run->model.feature_size + run->model.slots * sizeof(uint32))),
 				 errhint("Raise crm.match_memory, now %d MB, or match a part of the table by a filter of the model.",
 						 crm_match_memory / 1024)));
-	run->records.feature[chunk] = MemoryContextAllocHuge(run->context, features);
-	run->records.key[chunk] = MemoryContextAllocHuge(run->context, keys);
+	run->records.feature[chunk] = crm_match_allocate_chunk(run, features, &run->shared[chunk].feature);
+	run->records.key[chunk] = crm_match_allocate_chunk(run, keys, &run->shared[chunk].key);
 	run->id_offset[chunk] = MemoryContextAllocHuge(run->context, CRM_MATCH_CHUNK * sizeof(uint32));
 	receiver->ids_room = CRM_MATCH_CHUNK * 8;
 	receiver->ids_used = 0;

@@ -57,53 +57,6 @@ load(MatchRun *run, ArrayType *only)
 	MemoryContextSwitchTo(old_context);
 }
 
-/* Frequencies of values into the features, then keys. */
-static void
-make_keys(MatchRun *run)
-{
-	crm_match_report_phase(MATCH_PHASE_BLOCK);
-	for (uint32 i = 0; i < run->records.count; i++)
-	{
-		uint8_t    *feature = crm_match_feature(&run->records, i);
-
-		crm_match_set_frequencies(&run->model, feature, &run->frequencies);
-		crm_match_make_keys(&run->model, feature, crm_match_keys(&run->records, i));
-		if ((i & 4095) == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-}
-
-typedef struct LargeBlocks
-{
-	int			count;
-	int			room;
-	CrmMatchLargeBlock *block;
-} LargeBlocks;
-
-static void
-note_large_block(const CrmMatchLargeBlock *block, void *argument)
-{
-	LargeBlocks *blocks = argument;
-
-	if (blocks->count == blocks->room)
-	{
-		blocks->room = blocks->room * 2 + 16;
-		blocks->block = blocks->block == NULL ? palloc(blocks->room * sizeof(CrmMatchLargeBlock)) :
-			repalloc(blocks->block, blocks->room * sizeof(CrmMatchLargeBlock));
-	}
-	blocks->block[blocks->count++] = *block;
-}
-
-static uint64
-divide(MatchRun *run, bool choose, LargeBlocks *blocks)
-{
-	uint64		pairs = crm_match_divide(&run->records, &run->model, choose, (uint32) run->block_limit, run->pairs_per_record, run->blocks,
-										 note_large_block, blocks, &run->host);
-
-	crm_match_report_planned(pairs);
-	return pairs;
-}
-
 static void
 finish(MatchRun *run)
 {
@@ -169,37 +122,6 @@ know_records(MatchRun *run)
 
 /* ---- training ---- */
 
-static void
-count_values(MatchRun *run)
-{
-	for (int f = 0; f < run->model.fields; f++)
-		for (int t = 0; t < CRM_MATCH_TABLES; t++)
-			run->frequencies.table[f][t] = crm_match_counts_make(&run->host);
-	for (uint32 i = 0; i < run->records.count; i++)
-	{
-		crm_match_count_feature(&run->model, crm_match_feature(&run->records, i), &run->frequencies);
-		if ((i & 4095) == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-
-	/* log2 of the chance that two records drawn at random have the same value */
-	for (int f = 0; f < run->model.fields; f++)
-		for (int t = 0; t < CRM_MATCH_TABLES; t++)
-		{
-			const CrmMatchCounts *counts = run->frequencies.table[f][t];
-			double		total = (double) crm_match_counts_total(counts);
-			double		equal = 0;
-			size_t		at = 0;
-			uint64_t	hash;
-			uint32_t	number;
-
-			while (crm_match_counts_next(counts, &at, &hash, &number))
-				equal += (double) number * (number - 1);
-			/* Nothing repeats: less than one pair in all. */
-			run->model.field[f].agreement[t] = total < 2 ? 0 : log2(Max(equal, 0.5) / (total * (total - 1)));
-		}
-}
-
 typedef struct Drawn
 {
 	uint64		order;
@@ -223,16 +145,26 @@ sample_random(MatchRun *run, int64 seed, size_t *count)
 {
 	Drawn	   *drawn = MemoryContextAllocHuge(run->context, (Size) Max(run->records.count, 1) * sizeof(Drawn));
 	uint32		n = Min(run->records.count, SAMPLED_RECORDS);
+	uint32		kept = 0;
 	CrmMatchHistogram *histogram = crm_match_histogram_make(&run->host);
 	CrmMatchBin *bins;
 
-	for (uint32 i = 0; i < run->records.count; i++)
+	/* Nearly always below twice the share that is wanted; else all are sorted. */
+	for (int attempt = 0; attempt < 2 && kept < n; attempt++)
 	{
-		const char *id = crm_match_id(run, i);
+		uint64		bound = attempt > 0 || run->records.count / 2 <= n ? PG_UINT64_MAX : PG_UINT64_MAX / run->records.count * 2 * n;
 
-		drawn[i] = (Drawn) {crm_match_hash(id, strlen(id), (uint64) seed), i};
+		kept = 0;
+		for (uint32 i = 0; i < run->records.count; i++)
+		{
+			const char *id = crm_match_id(run, i);
+			uint64		order = crm_match_hash(id, strlen(id), (uint64) seed);
+
+			if (order <= bound)
+				drawn[kept++] = (Drawn) {order, i};
+		}
 	}
-	qsort(drawn, run->records.count, sizeof(Drawn), compare_drawn);
+	qsort(drawn, kept, sizeof(Drawn), compare_drawn);
 	for (uint32 i = 0; i < n; i++)
 	{
 		for (uint32 j = i + 1; j < n; j++)
@@ -293,7 +225,7 @@ learn_labels(MatchRun *run)
 
 /* Learns the parameters of loaded records and stores them. */
 static void
-train(MatchRun *run, int64 seed, LargeBlocks *blocks)
+train(MatchRun *run, int64 seed, MatchLargeBlocks *blocks)
 {
 	CrmMatchTraining *training = MemoryContextAllocZero(run->context, sizeof(CrmMatchTraining));
 	CrmMatchHistogram *histogram;
@@ -305,9 +237,9 @@ train(MatchRun *run, int64 seed, LargeBlocks *blocks)
 	double		pairs;
 	int64		labels;
 
-	count_values(run);
-	make_keys(run);
-	pairs = (double) divide(run, true, blocks);
+	crm_match_count_values(run);
+	crm_match_make_all_keys(run);
+	pairs = (double) crm_match_divide(run, true, blocks);
 	crm_match_report_phase(MATCH_PHASE_TRAIN);
 	random = sample_random(run, seed, &random_count);
 	fraction = pairs <= SAMPLED_PAIRS ? 1 : SAMPLED_PAIRS / pairs;
@@ -342,7 +274,7 @@ crm_match_sql_train(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int64		seed = PG_GETARG_INT64(1);
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchRun   *run;
 	int			version;
 
@@ -366,7 +298,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchRun   *run;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -375,9 +307,9 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 	run = crm_match_open(name, false);
 	crm_match_report_start(InvalidOid);
 	load(run, NULL);
-	count_values(run);
-	make_keys(run);
-	divide(run, true, &blocks);
+	crm_match_count_values(run);
+	crm_match_make_all_keys(run);
+	crm_match_divide(run, true, &blocks);
 	for (int r = 0; r < run->model.rules; r++)
 	{
 		const CrmMatchRule *rule = &run->model.rule[r];
@@ -429,7 +361,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
  * first if it is not trained, from the records that are at hand.
  */
 static MatchRun *
-start(const char *name, LargeBlocks *blocks)
+start(const char *name, MatchLargeBlocks *blocks)
 {
 	MatchRun   *run = crm_match_open(name, false);
 
@@ -440,15 +372,15 @@ start(const char *name, LargeBlocks *blocks)
 		run = crm_match_open(name, true);
 		crm_match_read_frequencies(run);
 		load(run, NULL);
-		make_keys(run);
-		divide(run, false, blocks);
+		crm_match_make_all_keys(run);
+		crm_match_divide(run, false, blocks);
 	}
 	else
 	{
 		load(run, NULL);
 		train(run, 1, blocks);
 	}
-	crm_match_drop_idle(&run->records, run->blocks, &run->host);
+	crm_match_drop_idle(run);
 	return run;
 }
 
@@ -536,7 +468,7 @@ crm_match_sql_pairs(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	double		least = PG_GETARG_FLOAT8(1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	MatchRun   *run;
 
@@ -573,7 +505,7 @@ crm_match_sql_clusters(PG_FUNCTION_ARGS)
 {
 	char	   *name;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	uint32	   *cluster;
 	MatchRun   *run;
@@ -730,7 +662,7 @@ member_rows(MatchRun *run, const uint32 *cluster, int64 *clusters, TupleDesc *de
 }
 
 static Tuplestorestate *
-block_rows(MatchRun *run, const LargeBlocks *blocks, TupleDesc *desc)
+block_rows(MatchRun *run, const MatchLargeBlocks *blocks, TupleDesc *desc)
 {
 	static const char *const names[] = {"rule", "key", "records", "example_id", "divided_by", "left_out"};
 	static const Oid types[] = {INT4OID, INT8OID, INT8OID, TEXTOID, INT4OID, INT8OID};
@@ -787,7 +719,7 @@ Datum
 crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	MatchRun   *run;
 	TupleDesc	descs[3];

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "match/match.h"
 #include "utils/array.h"
+#include "utils/dsa.h"
 #include "utils/timestamp.h"
 
 /* What a column of the query holds, and so how it is read. */
@@ -24,6 +25,13 @@ typedef struct MatchColumn
 	char		align;
 	FmgrInfo	output;			/* when it is read as text */
 } MatchColumn;
+
+/* Where the records of a chunk are in shared memory, if they are. */
+typedef struct MatchSharedChunk
+{
+	dsa_pointer feature;
+	dsa_pointer key;
+} MatchSharedChunk;
 
 typedef struct MatchRun
 {
@@ -53,8 +61,11 @@ typedef struct MatchRun
 	Size		memory;			/* bytes of features, keys and ids */
 	MatchColumn column[CRM_MATCH_FIELDS + 1];
 	CrmMatchBlocks blocks[CRM_MATCH_RULES];
-	struct dsa_area *area;		/* where the records are shared, or NULL */
-	uint64		shared_chunks;	/* dsa_pointer */
+	dsa_area   *area;			/* where the records are shared, or NULL */
+	bool		unshared;		/* not all of them are */
+	MatchSharedChunk *shared;	/* by chunk */
+	struct MatchTeam *team;		/* see team.h */
+	dsa_pointer shared_team;
 } MatchRun;
 
 /* ---- model.c ---- */
@@ -94,6 +105,22 @@ extern const char *crm_match_id(const MatchRun *run, uint32 record);
 /* Fills in the feature of one record whose fields come as text arrays. */
 extern void crm_match_put_datum(MatchRun *run, uint8_t *feature, int field, Datum value, const MatchColumn *column);
 extern void crm_match_describe_column(Oid type, MatchColumn *column);
+
+/* ---- task.c ---- */
+
+/* Blocks of more records than the limit. */
+typedef struct MatchLargeBlocks
+{
+	int			count;
+	CrmMatchLargeBlock *block;
+} MatchLargeBlocks;
+
+extern void crm_match_count_values(MatchRun *run);
+extern void crm_match_make_all_keys(MatchRun *run);
+
+/* Makes the blocks of all rules; returns how many pairs there are. */
+extern uint64 crm_match_divide(MatchRun *run, bool choose, MatchLargeBlocks *blocks);
+extern void crm_match_drop_idle(MatchRun *run);
 
 /* ---- score.c ---- */
 
