@@ -157,7 +157,8 @@ crm_match_allocate_chunk(MatchRun *run, Size size, dsa_pointer *shared)
 		share(run);
 	if (run->area != NULL && !run->unshared)
 	{
-		if (shared_memory_has_room(size))
+		/* An area grows by up to half of what it is. */
+		if (shared_memory_has_room(size + run->memory / 2))
 		{
 			*shared = dsa_allocate_extended(run->area, size, DSA_ALLOC_HUGE);
 			return dsa_get_address(run->area, *shared);
@@ -321,7 +322,7 @@ crm_match_work(MatchRun *run, MatchTask task, int jobs, bool alone, void *result
 	ParallelContext *context;
 	Call	   *call;
 
-	alone = alone || jobs < 2 || !shared_memory_has_room(run->memory / 2) || !share(run);
+	alone = alone || jobs < 2 || !shared_memory_has_room(run->memory) || !share(run);
 	if (!alone)
 		share_team(run);
 	team = leader.team = run->team;
