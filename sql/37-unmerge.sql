@@ -160,8 +160,8 @@ SET jit = off
 SET crm.merge_mode = 'undo' AS $$
 #variable_conflict use_column
 DECLARE
-    m crm.merge;
-    later crm.merge;
+    m record;
+    later record;
     touched bigint[];
     gone bigint;
     plan jsonb;

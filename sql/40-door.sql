@@ -88,7 +88,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    guarded crm.match_model;
+    guarded record;
     columns text[];
     missing text;
     item record;

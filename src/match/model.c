@@ -8,11 +8,13 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "crm.h"
@@ -284,6 +286,12 @@ crm_match_open(const char *name, bool trained)
 	const char *problem;
 	bool		exists;
 
+	/* Tables of an older version do not have it. */
+	if (!OidIsValid(get_relname_relid("match_model", get_namespace_oid("crm", false))))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table crm.match_model does not exist"),
+				 errhint("Run SELECT crm.install(); or SELECT crm.upgrade();")));
 	run->host = (CrmMatchHost) {run_allocate, run_release, run_interrupt};
 	run->context = context;
 	query("SELECT name, relation, "
