@@ -473,6 +473,12 @@ SET bytea_output = 'hex'
 AS 'MODULE_PATHNAME', 'crm_match_sql_explain';
 COMMENT ON FUNCTION crm.explain_match(text, text, text) IS 'Why two rows are, or are not, one entity: the prior, each field with both values, the level of agreement, how often it occurs among matches (m) and others (u), its weight in bits and what the frequency of the value adds; last what the possibility of a household takes. The contributions, added in this order, are the weight of crm.match_pairs() to the last bit; where fields depend on each other the lesser one contributes a quarter. Errors: 42704 no such model; 55000 not trained; P0002 no such row.';
 
+CREATE FUNCTION crm.require_match_rows(model text, ids text[]) RETURNS void
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'crm_match_sql_require_rows';
+COMMENT ON FUNCTION crm.require_match_rows(text, text[]) IS 'Raises P0002 when the table of a match model does not have the rows, or hides them; otherwise does nothing.';
+
 CREATE FUNCTION crm.label_pair(model text, left_id text, right_id text, is_match boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -483,6 +489,9 @@ BEGIN
         RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
     ELSIF left_id IS NULL OR right_id IS NULL OR left_id = right_id THEN
         RAISE EXCEPTION 'a pair has two rows, not "%" and "%"', left_id, right_id USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF is_match IS NOT NULL THEN
+        PERFORM crm.require_match_rows(model, ARRAY[left_id, right_id]);
     END IF;
     DELETE FROM crm.match_label l WHERE l.model = model AND (l.left_id, l.right_id) IN ((left_id, right_id), (right_id, left_id));
     IF is_match IS NOT NULL THEN
@@ -502,7 +511,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.label_pair(text, text, text, boolean) IS 'Records that two rows are one entity (true), are not (false: never offered again), or that nothing is known any more (null). Clusters and the next training heed it; the order of the two does not matter. Errors: 42704 no such model; 22023 twice the same row.';
+COMMENT ON FUNCTION crm.label_pair(text, text, text, boolean) IS 'Records that two rows are one entity (true), are not (false: never offered again), or that nothing is known any more (null). Clusters and the next training heed it; the order of the two does not matter. Errors: 42704 no such model; 22023 twice the same row; P0002 no such row.';
 
 CREATE FUNCTION crm.review_pairs(model text, max_results integer DEFAULT 20, min_weight float8 DEFAULT NULL, max_weight float8 DEFAULT NULL,
     OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8, OUT left_record jsonb, OUT right_record jsonb)

@@ -5,7 +5,7 @@
 CREATE FUNCTION crm.build_match_keys(model text) RETURNS bigint
 LANGUAGE c STRICT
 AS 'MODULE_PATHNAME', 'crm_door_sql_build';
-COMMENT ON FUNCTION crm.build_match_keys(text) IS 'Makes the keys of all rows of a match model by which crm.find_duplicates() looks for duplicates, and returns how many rows there are. To be run after each training; crm.dedup_tick() does it for models at the door. Errors: 42704 no such model; 55000 not trained; 53400 crm.match_memory does not suffice.';
+COMMENT ON FUNCTION crm.build_match_keys(text) IS 'Makes the keys of all rows of a match model by which crm.find_duplicates() looks for duplicates, and returns how many rows there are. To be run after each training; crm.dedup_tick() does it for models at the door. Errors: 42704 no such model; 55000 not trained; 53400 crm.match_memory does not suffice; 42501 row security hides rows from the caller.';
 
 CREATE FUNCTION crm.find_duplicates(model text, record jsonb, max_results integer DEFAULT 10, min_probability float8 DEFAULT 0.1,
     OUT record_id text, OUT weight float8, OUT probability float8, OUT explanation jsonb)
@@ -22,7 +22,7 @@ LANGUAGE c STABLE STRICT ROWS 5
 AS 'MODULE_PATHNAME', 'crm_door_sql_find_text';
 COMMENT ON FUNCTION crm.find_duplicates(text, text, integer, float8) IS 'crm.find_duplicates(text, jsonb, integer, float8) of a record written as text. Errors as there; 22P02 the text is not JSON.';
 
-CREATE FUNCTION crm.note_match_pairs(model text, left_ids text[], right_ids text[], weights float8[]) RETURNS bigint
+CREATE FUNCTION crm.note_match_pairs(model text, left_ids text[], right_ids text[], weights float8[], looked_at text[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -59,10 +59,26 @@ BEGIN
         RETURNING xmax = 0 AS is_new
     )
     SELECT count(*) FILTER (WHERE s.is_new) INTO added FROM stored s;
+    IF looked_at IS NOT NULL THEN
+        WITH gone AS (
+            DELETE FROM crm.match_pair p
+            WHERE p.model = note_match_pairs.model AND p.status = 'new' AND (p.left_id = ANY (looked_at) OR p.right_id = ANY (looked_at))
+              AND NOT EXISTS (SELECT FROM ROWS FROM (unnest(left_ids), unnest(right_ids)) AS f (left_id, right_id)
+                              WHERE f.left_id = p.left_id AND f.right_id = p.right_id)
+            RETURNING p.left_id, p.right_id, (SELECT m.entity FROM crm.match_model m WHERE m.name = p.model) AS entity
+        ), ours AS (
+            DELETE FROM crm.duplicate_pair d USING gone g
+            WHERE g.entity = 'contact' AND d.status = 'new' AND d.method = note_match_pairs.model
+              AND d.contact_id = least(g.left_id::bigint, g.right_id::bigint) AND d.duplicate_id = greatest(g.left_id::bigint, g.right_id::bigint)
+        )
+        DELETE FROM crm.company_duplicate_pair d USING gone g
+        WHERE g.entity = 'company' AND d.status = 'new' AND d.method = note_match_pairs.model
+          AND d.company_id = least(g.left_id::bigint, g.right_id::bigint) AND d.duplicate_id = greatest(g.left_id::bigint, g.right_id::bigint);
+    END IF;
     RETURN added;
 END
 $$;
-COMMENT ON FUNCTION crm.note_match_pairs(text, text[], text[], float8[]) IS 'Brings pairs that were found at the door into crm.match_pair, those of contacts and companies also into crm.duplicate_pair and crm.company_duplicate_pair; gives how many are new. What people decided stays.';
+COMMENT ON FUNCTION crm.note_match_pairs(text, text[], text[], float8[], text[]) IS 'Brings pairs that were found at the door into crm.match_pair, those of contacts and companies also into crm.duplicate_pair and crm.company_duplicate_pair; gives how many are new. Other new pairs of the records looked at, unless null, are withdrawn. What people decided stays.';
 
 CREATE FUNCTION crm.match_door() RETURNS trigger
 LANGUAGE c
@@ -140,8 +156,9 @@ BEGIN
         PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     UPDATE crm.match_door d SET search_path = concat_ws(', ', path, 'pg_temp') WHERE d.model = guarded.name;
-    FOR item IN SELECT * FROM (VALUES ('insert', 'NEW TABLE AS crm_new'), ('update', 'OLD TABLE AS crm_old NEW TABLE AS crm_new'), ('delete', 'OLD TABLE AS crm_old')) AS v (event, tables) LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door(%s)',
+    FOR item IN SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS crm_new'), ('update', 'REFERENCING OLD TABLE AS crm_old NEW TABLE AS crm_new'),
+                               ('delete', 'REFERENCING OLD TABLE AS crm_old'), ('truncate', '')) AS v (event, tables) LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door(%s)',
             left('crm_door_' || item.event || '_' || model, 63), item.event, on_table, item.tables,
             (SELECT string_agg(quote_literal(a), ', ' ORDER BY n) FROM unnest(array_prepend(model, columns)) WITH ORDINALITY AS u (a, n)));
     END LOOP;
@@ -177,7 +194,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.dedup_tick(text, integer) IS 'Looks at the records that statements have changed since, in the order of their commits, of one match model or all: brings their keys up to date and pairs of the review threshold into crm.match_pair, also such as two transactions made at once without seeing each other. Makes the keys anew after a training. Takes about batch_limit records a model; a model that another session sweeps is left to it. The job "match" calls it every minute. Gives how many records were looked at and how many pairs are new. Errors: 42704 no such model; 22023 batch_limit is not positive; 25000 not at READ COMMITTED.';
+COMMENT ON FUNCTION crm.dedup_tick(text, integer) IS 'Looks at the records that statements have changed since, in the order of their commits, of one match model or all: brings their keys up to date and pairs of the review threshold into crm.match_pair, withdraws new ones of these records that no longer hold, also such as two transactions made at once without seeing each other. Makes the keys anew after a training. Takes about batch_limit records a model; a model that another session sweeps is left to it. The job "match" calls it every minute. Gives how many records were looked at and how many pairs are new. Errors: 42704 no such model; 22023 batch_limit is not positive; 25000 not at READ COMMITTED; 42501 row security hides rows from the caller.';
 
 CREATE FUNCTION crm.match_tick(as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE sql

@@ -451,18 +451,26 @@ crm_door_find(MatchDoor *door, const uint8_t *feature, const char *id, double fl
 {
 	int64		key[CRM_MATCH_SLOTS];
 	int			keys = crm_door_keys(door, feature, key);
-	Looking		looking = {door, CurrentMemoryContext, feature, id, false, floor, finds};
 	Candidate  *candidates;
 	Datum	   *ids;
 	int			count;
 
-	finds->count = 0;
 	candidates = collect_candidates(door, key, keys, id, snapshot, &count);
-	if (count == 0)
-		return;
 	ids = palloc((count + 1) * sizeof(Datum));
 	for (int i = 0; i < count; i++)
 		ids[i] = CStringGetTextDatum(candidates[i].id);
+	crm_door_compare(door, feature, id, floor, ids, count, finds);
+}
+
+void
+crm_door_compare(MatchDoor *door, const uint8_t *feature, const char *id, double floor,
+				 Datum *ids, int count, MatchFinds *finds)
+{
+	Looking		looking = {door, CurrentMemoryContext, feature, id, false, floor, finds};
+
+	finds->count = 0;
+	if (count == 0)
+		return;
 	if (id != NULL)
 		ids[count++] = CStringGetTextDatum(id);
 	crm_door_read(door, construct_array(ids, count, TEXTOID, -1, false, TYPALIGN_INT), score_candidate, &looking);

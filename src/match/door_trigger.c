@@ -173,23 +173,27 @@ add_pairs(Pairs *pairs, const char *id, const MatchFinds *finds)
 	}
 }
 
-/* Returns how many are new. */
+/*
+ * Returns how many are new.  Of the records looked at, unless NULL, other pairs
+ * hold no longer.
+ */
 static int64
-store_pairs(const MatchDoor *door, const Pairs *pairs)
+store_pairs(const MatchDoor *door, const Pairs *pairs, ArrayType *looked_at)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID};
-	Datum		values[4];
+	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID};
+	Datum		values[5];
 	bool		isnull;
 	int64		stored;
 
-	if (pairs->count == 0)
+	if (pairs->count == 0 && looked_at == NULL)
 		return 0;
 	values[0] = CStringGetTextDatum(door->name);
 	values[1] = crm_make_array(pairs->left, NULL, pairs->count, TEXTOID);
 	values[2] = crm_make_array(pairs->right, NULL, pairs->count, TEXTOID);
 	values[3] = crm_make_array(pairs->weight, NULL, pairs->count, FLOAT8OID);
-	crm_execute_kept(&plan, "SELECT crm.note_match_pairs($1, $2, $3, $4)", 4, types, values, NULL);
+	values[4] = PointerGetDatum(looked_at);
+	crm_execute_kept(&plan, "SELECT crm.note_match_pairs($1, $2, $3, $4, $5)", 5, types, values, looked_at == NULL ? "    n" : NULL);
 	stored = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return stored;
@@ -284,6 +288,19 @@ queue_ids(const char *model, char **id, int count)
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(batch);
+}
+
+/* All records of the model: its table, or one of those that it is made of, is empty. */
+static void
+queue_all(const char *model)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, INT4OID};
+	Datum		values[] = {CStringGetTextDatum(model), Int32GetDatum(QUEUED_TOGETHER)};
+
+	crm_execute_kept(&plan, "INSERT INTO crm.match_queue (model, record_ids) SELECT $1, pg_catalog.array_agg(n.record_id) "
+					 "FROM (SELECT r.record_id, pg_catalog.row_number() OVER () / $2 AS part FROM crm.match_record r "
+					 "JOIN crm.match_door d ON d.number = r.door WHERE d.model = $1) n GROUP BY n.part", 2, types, values, NULL);
 }
 
 /* The columns of the number, and how they are written. */
@@ -457,7 +474,7 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	}
 	AtEOXact_GUC(true, nest);
 	crm_become_owner(keys, &saved);
-	store_pairs(door, &pairs);
+	store_pairs(door, &pairs, NULL);
 	crm_become_caller(&saved);
 	table_close(keys, NoLock);
 }
@@ -488,6 +505,7 @@ Datum
 crm_door_sql_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.match_door()");
+	bool		is_truncated = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
 	const char *model;
 	Relation	keys;
 	CrmOwnerRights saved;
@@ -495,24 +513,28 @@ crm_door_sql_trigger(PG_FUNCTION_ARGS)
 	char	  **id;
 	int			count;
 
-	crm_require_transition_tables(trigger, "crm.match_door()");
+	if (!is_truncated)
+		crm_require_transition_tables(trigger, "crm.match_door()");
 	if (trigger->tg_trigger->tgnargs < 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.match_door() needs the name of a match model and the columns of the number"),
 				 errhint("crm.guard_duplicates() makes the triggers.")));
-	if (!crm_has_changes(trigger))
+	if (!is_truncated && !crm_has_changes(trigger))
 		PG_RETURN_POINTER(NULL);
 	model = trigger->tg_trigger->tgargs[0];
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	id = changed_ids(trigger, &count);
+	id = is_truncated ? NULL : changed_ids(trigger, &count);
 	keys = crm_door_table("match_key");
 	crm_become_owner(keys, &saved);
-	queue_ids(model, id, count);
+	if (is_truncated)
+		queue_all(model);
+	else
+		queue_ids(model, id, count);
 	crm_become_caller(&saved);
 	table_close(keys, NoLock);
-	if (count <= MOST_AT_ONCE && (door = crm_door_open(model)) != NULL)
+	if (!is_truncated && count <= MOST_AT_ONCE && (door = crm_door_open(model)) != NULL)
 		act_and_close(door, trigger, id, count);
 	SPI_finish();
 	PG_RETURN_POINTER(NULL);
@@ -545,17 +567,78 @@ take_queued(const char *model, int most, int *count)
 	return id;
 }
 
+/* A pair that waits for a decision: a record that is looked at, and the other one. */
+typedef struct Partner
+{
+	const char *id;
+	const char *other;
+} Partner;
+
+static int
+compare_partners(const void *a, const void *b)
+{
+	return strcmp(((const Partner *) a)->id, ((const Partner *) b)->id);
+}
+
+/* The pairs of sorted ids that wait for a decision, by these. */
+static Partner *
+waiting_partners(const MatchDoor *door, ArrayType *ids, int *count)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, TEXTARRAYOID};
+	Datum		values[] = {CStringGetTextDatum(door->name), PointerGetDatum(ids)};
+	Partner    *partners;
+
+	crm_execute_kept(&plan, "SELECT p.left_id, p.right_id FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = ANY ($2) AND p.status = 'new' "
+					 "UNION ALL SELECT p.right_id, p.left_id FROM crm.match_pair p WHERE p.model = $1 AND p.right_id = ANY ($2) AND p.status = 'new'",
+					 2, types, values, NULL);
+	*count = (int) SPI_processed;
+	partners = palloc((*count + 1) * sizeof(Partner));
+	for (int i = 0; i < *count; i++)
+		partners[i] = (Partner) {SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+			SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)};
+	SPI_freetuptable(SPI_tuptable);
+	qsort(partners, *count, sizeof(Partner), compare_partners);
+	return partners;
+}
+
+/* Whether a pair still holds its keys do not say: another rule may have brought it. */
+static void
+compare_partners_of(MatchDoor *door, const CrmDoorRecord *record, const Partner *partner, int count,
+					const MatchFinds *found, MatchFinds *finds)
+{
+	Datum	   *ids = palloc((count + 1) * sizeof(Datum));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		is_found = false;
+
+		for (int f = 0; f < found->count && !is_found; f++)
+			is_found = strcmp(found->found[f].id, partner[i].other) == 0;
+		if (!is_found)
+			ids[n++] = CStringGetTextDatum(partner[i].other);
+	}
+	crm_door_compare(door, record->feature, record->id, door->review, ids, n, finds);
+}
+
 static pg_noinline void
 sweep(MatchDoor *door, char **id, int count, int64 *pairs_found)
 {
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "crm match record", ALLOCSET_DEFAULT_SIZES);
 	Records		records = {0};
 	Pairs		pairs = {0};
+	ArrayType  *ids = array_of_ids(id, count);
+	Partner    *partner;
+	int			partners;
+	int			at = 0;
 	int			nest = NewGUCNestLevel();
 	int			living;
 
+	partner = waiting_partners(door, ids, &partners);
 	if (door->search_path != NULL)
 		(void) set_config_option("search_path", door->search_path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	crm_door_see_all();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	living = read_ids(door, id, count, &records);
 	PopActiveSnapshot();
@@ -566,16 +649,24 @@ sweep(MatchDoor *door, char **id, int count, int64 *pairs_found)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(one);
 		MatchFinds	finds = {0};
+		MatchFinds	known = {0};
+		int			first;
 
 		crm_door_find(door, records.record[i].feature, records.record[i].id, door->review, GetActiveSnapshot(), &finds);
+		while (at < partners && strcmp(partner[at].id, records.record[i].id) < 0)
+			at++;
+		for (first = at; at < partners && strcmp(partner[at].id, records.record[i].id) == 0;)
+			at++;
+		compare_partners_of(door, &records.record[i], partner + first, at - first, &finds, &known);
 		MemoryContextSwitchTo(old_context);
 		add_pairs(&pairs, records.record[i].id, &finds);
+		add_pairs(&pairs, records.record[i].id, &known);
 		MemoryContextReset(one);
 		CHECK_FOR_INTERRUPTS();
 	}
 	PopActiveSnapshot();
 	AtEOXact_GUC(true, nest);
-	*pairs_found += store_pairs(door, &pairs);
+	*pairs_found += store_pairs(door, &pairs, ids);
 	MemoryContextDelete(one);
 }
 

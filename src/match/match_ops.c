@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(crm_match_sql_plan);
 PG_FUNCTION_INFO_V1(crm_match_sql_pairs);
 PG_FUNCTION_INFO_V1(crm_match_sql_clusters);
 PG_FUNCTION_INFO_V1(crm_match_sql_explain);
+PG_FUNCTION_INFO_V1(crm_match_sql_require_rows);
 PG_FUNCTION_INFO_V1(crm_match_sql_check);
 PG_FUNCTION_INFO_V1(crm_match_sql_key_version);
 
@@ -811,6 +812,47 @@ put_explanation(ReturnSetInfo *result, int position, const char *field, Datum le
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+static void
+report_no_row(const MatchRun *run, const char *id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("table %s of match model \"%s\" has no row \"%s\"", run->relation, run->name, id),
+			 run->filter != NULL ? errhint("The model takes rows only for which %s.", run->filter) : 0));
+}
+
+/* crm.require_match_rows(model, ids) */
+Datum
+crm_match_sql_require_rows(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ArrayType  *ids = PG_GETARG_ARRAYTYPE_P(1);
+	MatchRun   *run;
+	SPITupleTable *shown;
+	Datum	   *id;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(ids, TEXTOID, -1, false, TYPALIGN_INT, &id, &nulls, &count);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run = crm_match_open(name, false);
+	shown = crm_match_show_values(run, ids);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *wanted = nulls[i] ? NULL : TextDatumGetCString(id[i]);
+		bool		is_there = wanted == NULL;
+
+		for (uint64 row = 0; row < shown->numvals && !is_there; row++)
+			is_there = strcmp(SPI_getvalue(shown->vals[row], shown->tupdesc, 1), wanted) == 0;
+		if (!is_there)
+			report_no_row(run, wanted);
+	}
+	MemoryContextDelete(run->context);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
 /* crm.explain_match(model, left_id, right_id) */
 Datum
 crm_match_sql_explain(PG_FUNCTION_ARGS)
@@ -844,10 +886,7 @@ crm_match_sql_explain(PG_FUNCTION_ARGS)
 				feature[side] = found;
 			}
 		if (feature[side] == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NO_DATA_FOUND),
-					 errmsg("table %s of match model \"%s\" has no row \"%s\"", run->relation, run->name, id[side]),
-					 run->filter != NULL ? errhint("The model takes rows only for which %s.", run->filter) : 0));
+			report_no_row(run, id[side]);
 	}
 	pattern = crm_match_pattern(&run->model, feature[0], feature[1]);
 	crm_match_weight_parts(&run->model, pattern, feature[0], feature[1], part);

@@ -180,8 +180,77 @@ SET ROLE door_clerk;
 SELECT record_id FROM crm.find_duplicates('door', '{"given_name": "Other", "family_name": "Body"}', 10, 0) WHERE record_id = '4002';
 RESET ROLE;
 
+-- A pair that waits is withdrawn when its records no longer match, or one is gone;
+-- one that another rule than those of the door brought stays, and so does what is decided.
+SELECT crm.guard_duplicates('door', 'queue');
+SELECT crm.dedup_tick('door') IS NOT NULL AS swept;
+DELETE FROM crm.match_pair WHERE model = 'door';
+INSERT INTO door.person SELECT 6000 + id, given_name, family_name, birth_date, email, NULL, city FROM door.person WHERE id IN (41, 42, 43, 46);
+SELECT left_id, right_id, status FROM crm.match_pair WHERE model = 'door' AND right_id LIKE '60__' ORDER BY 1, 2;
+UPDATE crm.match_pair SET status = 'confirmed' WHERE model = 'door' AND right_id = '6043';
+UPDATE door.person SET given_name = 'Other', family_name = 'Name', birth_date = '1900-01-01', email = NULL, city = NULL WHERE id IN (6041, 6043);
+DELETE FROM door.person WHERE id = 6042;
+UPDATE door.person SET city = 'Elsewhere' WHERE id = 6046;
+SELECT records FROM crm.dedup_tick('door');
+SELECT left_id, right_id, status FROM crm.match_pair WHERE model = 'door' AND right_id LIKE '60__' ORDER BY 1, 2;
+UPDATE crm.match_pair SET weight = 0 WHERE model = 'door' AND right_id = '6046';
+DELETE FROM crm.match_key WHERE record_id = '46';
+UPDATE door.person SET city = 'Nowhere' WHERE id = 6046;
+SELECT records FROM crm.dedup_tick('door');
+SELECT left_id, right_id, weight > 3 AS heavy FROM crm.match_pair WHERE model = 'door' AND right_id = '6046';
+DELETE FROM door.person WHERE id BETWEEN 6000 AND 6999;
+
+-- Who sees a part of the table neither makes keys nor sweeps.
+GRANT ALL ON ALL TABLES IN SCHEMA crm TO door_clerk;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA crm TO door_clerk;
+GRANT USAGE ON SCHEMA crm TO door_clerk;
+ALTER TABLE door.person ENABLE ROW LEVEL SECURITY;
+CREATE POLICY part ON door.person TO door_clerk USING (id < 100);
+SET ROLE door_clerk;
+SELECT records FROM crm.dedup_tick('door');
+SELECT crm.build_match_keys('door');
+RESET ROLE;
+DROP POLICY part ON door.person;
+ALTER TABLE door.person DISABLE ROW LEVEL SECURITY;
+SELECT records > 0 AS swept FROM crm.dedup_tick('door');
+REVOKE ALL ON ALL TABLES IN SCHEMA crm FROM door_clerk;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA crm FROM door_clerk;
+REVOKE ALL ON SCHEMA crm FROM door_clerk;
+
+-- What crm.status() says.
+SELECT * FROM crm.match_status(now());
+ALTER TABLE door.person DISABLE TRIGGER crm_door_update_door;
+DROP TRIGGER crm_door_delete_door ON door.person;
+INSERT INTO crm.match_queue (model, record_ids, queued_at) VALUES ('door', '{1}', '2026-01-01 00:00+00');
+SELECT item, state, replace(detail, to_char(timestamptz '2026-01-01 00:00+00', 'YYYY-MM-DD HH24:MI:SS TZ'), 'then') AS detail, hint FROM crm.match_status('2026-01-01 02:00+00');
+DELETE FROM crm.match_queue;
+BEGIN;
+DROP TRIGGER crm_door_update_door ON door.person;
+DROP TRIGGER crm_door_insert_door ON door.person;
+DROP TRIGGER crm_door_truncate_door ON door.person;
+UPDATE crm.match_version SET key_version = 0 WHERE model = 'door' AND version = 3;
+UPDATE crm.match_door SET version = 1;
+SELECT * FROM crm.match_status(now());
+UPDATE crm.match_model SET relation = 'door.lost', version = NULL WHERE name = 'door';
+SELECT * FROM crm.match_status(now());
+ROLLBACK;
+SELECT crm.guard_duplicates('door', 'queue');
+ALTER TABLE door.person ENABLE TRIGGER crm_door_update_door;
+SELECT * FROM crm.match_status(now());
+
+-- An emptied table.
+CREATE TABLE door.kept AS SELECT * FROM door.person;
+BEGIN;
+TRUNCATE door.person;
+INSERT INTO door.person (id, given_name, family_name) VALUES (1, 'Some', 'Body');
+COMMIT;
+SELECT count(*) > 1400 AS stale FROM crm.match_record;
+SELECT records > 1400 AS all FROM crm.dedup_tick('door');
+SELECT (SELECT count(*) FROM crm.match_record) AS records, (SELECT count(DISTINCT record_id) FROM crm.match_key) AS with_keys, (SELECT count(*) FROM crm.match_pair WHERE model = 'door' AND status = 'new') AS pairs;
+
 -- No longer.
 SELECT crm.guard_duplicates('door', 'off');
+INSERT INTO door.person SELECT * FROM door.kept WHERE id > 1;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'door.person'::regclass ORDER BY 1;
 SELECT at_the_door FROM crm.match_model WHERE name = 'door';
 
