@@ -83,8 +83,7 @@ COMMENT ON FUNCTION crm.note_match_pairs(text, text[], text[], float8[], text[])
 CREATE FUNCTION crm.match_door() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'crm_door_sql_trigger';
-COMMENT ON FUNCTION crm.match_door() IS 'Trigger that crm.guard_duplicates() attaches: keeps the keys of changed rows and acts by the policy of the match model, its first argument; the others name the columns of the number. Errors: 23505 an identity is there already and the policy is block.';
-REVOKE ALL ON FUNCTION crm.match_door() FROM PUBLIC;
+COMMENT ON FUNCTION crm.match_door() IS 'Trigger that crm.guard_duplicates() attaches: keeps the keys of changed rows and acts by the policy of the match model, its first argument; the others name the columns of the number. Errors: 23505 an identity is there already and the policy is block; 42501 the owner of the table may not write crm.match_queue.';
 
 CREATE FUNCTION crm.match_door_gone() RETURNS trigger
 LANGUAGE plpgsql
@@ -141,6 +140,10 @@ BEGIN
     ELSIF NOT (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = on_table) THEN
         RAISE EXCEPTION 'must be owner of table %', on_table
             USING ERRCODE = 'insufficient_privilege', DETAIL = 'The expressions of the model run with the rights of the owner.';
+    ELSIF NOT (SELECT has_table_privilege(c.relowner, 'crm.match_queue', 'INSERT') FROM pg_class c WHERE c.oid = on_table) THEN
+        RAISE EXCEPTION 'the owner of table % may not write crm.match_queue', on_table
+            USING ERRCODE = 'insufficient_privilege', DETAIL = 'Triggers on a table of anybody else could make keys of what is not there.',
+                  HINT = format('GRANT INSERT ON crm.match_queue TO %I', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = on_table));
     END IF;
     SELECT c INTO missing FROM unnest(columns) c
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = on_table

@@ -23,6 +23,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -500,6 +501,24 @@ act_and_close(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	crm_door_close(door);
 }
 
+/*
+ * Anybody may attach the trigger to a table of their own, and pg_restore has
+ * to; keys are written for the tables of those only who may queue records.
+ */
+static void
+check_owner(Relation table)
+{
+	Oid			queue = get_relname_relid("match_queue", get_namespace_oid("crm", false));
+	Oid			owner = RelationGetForm(table)->relowner;
+
+	if (OidIsValid(queue) && pg_class_aclcheck(queue, owner, ACL_INSERT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of table %s may not write crm.match_queue", RelationGetRelationName(table)),
+				 errhint("GRANT INSERT ON crm.match_queue TO %s; or drop the trigger.",
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
 /* crm.match_door(model, column, ...) */
 Datum
 crm_door_sql_trigger(PG_FUNCTION_ARGS)
@@ -523,6 +542,7 @@ crm_door_sql_trigger(PG_FUNCTION_ARGS)
 	if (!is_truncated && !crm_has_changes(trigger))
 		PG_RETURN_POINTER(NULL);
 	model = trigger->tg_trigger->tgargs[0];
+	check_owner(trigger->tg_relation);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	id = is_truncated ? NULL : changed_ids(trigger, &count);

@@ -172,6 +172,7 @@ SELECT crm.guard_duplicates('door', 'off');
 SELECT * FROM crm.find_duplicates('door', '{"given_name": "Other", "family_name": "Body"}');
 CREATE TEMP TABLE own (id integer);
 CREATE TRIGGER stolen AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door('door', 'id');
+INSERT INTO own VALUES (4002);
 RESET ROLE;
 DROP TABLE own;
 SELECT record_id FROM crm.match_record WHERE record_id = '4002';
@@ -247,6 +248,28 @@ COMMIT;
 SELECT count(*) > 1400 AS stale FROM crm.match_record;
 SELECT records > 1400 AS all FROM crm.dedup_tick('door');
 SELECT (SELECT count(*) FROM crm.match_record) AS records, (SELECT count(DISTINCT record_id) FROM crm.match_key) AS with_keys, (SELECT count(*) FROM crm.match_pair WHERE model = 'door' AND status = 'new') AS pairs;
+
+-- An owner of a table who is no superuser, and who may write the queue.
+CREATE TABLE door.guest AS SELECT id, given_name, family_name, birth_date, email FROM door.kept;
+ALTER TABLE door.guest ADD PRIMARY KEY (id);
+SELECT crm.create_match_model('door_guest', 'door.guest');
+SELECT crm.train_match_model('door_guest');
+ALTER TABLE door.guest OWNER TO door_clerk;
+SELECT crm.guard_duplicates('door_guest', 'queue');
+GRANT INSERT ON crm.match_queue TO door_clerk;
+SELECT crm.guard_duplicates('door_guest', 'queue');
+GRANT USAGE ON SCHEMA crm TO door_clerk;
+SET ROLE door_clerk;
+DROP TRIGGER crm_door_delete_door_guest ON door.guest;
+CREATE TRIGGER crm_door_delete_door_guest AFTER DELETE ON door.guest REFERENCING OLD TABLE AS crm_old FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door('door_guest', 'id');   -- as pg_restore does
+INSERT INTO door.guest SELECT 7031, given_name, family_name, birth_date, email FROM door.guest WHERE id = 31;
+RESET ROLE;
+SELECT left_id, right_id FROM crm.match_pair WHERE model = 'door_guest' ORDER BY 1, 2;
+REVOKE INSERT ON crm.match_queue FROM door_clerk;
+INSERT INTO door.guest (id) VALUES (7032);
+REVOKE ALL ON SCHEMA crm FROM door_clerk;
+SELECT crm.drop_match_model('door_guest');
+DROP TABLE door.guest;
 
 -- No longer.
 SELECT crm.guard_duplicates('door', 'off');
