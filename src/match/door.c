@@ -13,12 +13,14 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -577,6 +579,11 @@ find_for_form(MatchDoor *door, Jsonb *record, int most, double least, ReturnSetI
 	Given		given = {CurrentMemoryContext};
 	MatchFinds	finds = {0};
 
+	/* Whether there are candidates to read is told to nobody who may not read them. */
+	if (pg_class_aclcheck(door->run->relation_oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(door->run->relation_oid, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(door->run->relation_oid)),
+					   get_rel_name(door->run->relation_oid));
 	check_columns(door->run, record);
 	given.size = door->run->model.feature_size;
 	read_records(door, &door->by_object, true, JsonbPGetDatum(record), take_given, &given);

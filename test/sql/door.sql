@@ -170,6 +170,7 @@ INSERT INTO door.person (id, passport_id) VALUES (4003, 'P166299');
 SELECT crm.build_match_keys('door');
 SELECT crm.guard_duplicates('door', 'off');
 SELECT * FROM crm.find_duplicates('door', '{"given_name": "Other", "family_name": "Body"}');
+SELECT * FROM crm.find_duplicates('door', '{"given_name": "Who", "family_name": "Isnotthere"}');    -- nor learns that nobody is there
 CREATE TEMP TABLE own (id integer);
 CREATE TRIGGER stolen AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door('door', 'id');
 INSERT INTO own VALUES (4002);
