@@ -118,6 +118,8 @@ RESET ROLE;
 SELECT crm.create_roles();
 SELECT has_table_privilege('crm_admin', t, 'UPDATE') AS may FROM unnest(ARRAY['crm.match_model', 'crm.match_field', 'crm.blocking_rule', 'crm.match_level']) t;
 SELECT has_table_privilege('crm_admin', 'crm.match_pair', 'UPDATE') AS may;
+-- Agents ask who is there already.
+SELECT has_table_privilege('crm_agent', t, 'SELECT') AS may FROM unnest(ARRAY['crm.v_match_contact', 'crm.v_match_company']) t;
 -- Managers decide and merge.
 SELECT has_table_privilege('crm_manager', t, 'INSERT, UPDATE, DELETE') AS may FROM unnest(ARRAY['crm.match_label', 'crm.match_pair', 'crm.match_cluster', 'crm.duplicate_pair', 'crm.match_model']) t;
 ROLLBACK;
