@@ -476,6 +476,11 @@ COMMENT ON FUNCTION crm.explain_match(text, text, text) IS 'Why two rows are, or
 CREATE FUNCTION crm.require_match_rows(model text, ids text[]) RETURNS void
 LANGUAGE c STRICT
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS 'MODULE_PATHNAME', 'crm_match_sql_require_rows';
 COMMENT ON FUNCTION crm.require_match_rows(text, text[]) IS 'Raises P0002 when the table of a match model does not have the rows, or hides them; otherwise does nothing.';
 
@@ -517,7 +522,12 @@ CREATE FUNCTION crm.review_pairs(model text, max_results integer DEFAULT 20, min
     OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8, OUT left_record jsonb, OUT right_record jsonb)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 20
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex' AS $$
 #variable_conflict use_column
 DECLARE
     reviewed record;
@@ -534,12 +544,14 @@ BEGIN
         RAISE EXCEPTION 'table % of match model "%" does not exist', reviewed.relation, model
             USING ERRCODE = 'undefined_table', HINT = 'Was it dropped or renamed? Make the model again, or correct crm.match_model.relation.';
     END IF;
-    -- By an index where the number is of one column.
+    -- By an index where the number is of one column, of a type whose equality everybody finds.
     SELECT CASE WHEN count(*) = 1 THEN min(format('(t.%I)::text', u.c)) ELSE format('ROW(%s)::text', string_agg(format('t.%I', u.c), ', ' ORDER BY u.n)) END,
-           CASE WHEN count(*) = 1 THEN min(format('t.%I = ANY (ARRAY(SELECT i.id FROM asked i)::%s[])', u.c, format_type(a.atttypid, a.atttypmod))) END
+           CASE WHEN count(*) = 1 AND bool_and(y.typnamespace = 'pg_catalog'::regnamespace AND y.typelem = 0)
+                THEN min(format('t.%I = ANY (ARRAY(SELECT i.id FROM asked i)::%s[])', u.c, format_type(a.atttypid, a.atttypmod))) END
     INTO number_text, asked
     FROM unnest(reviewed.id_columns) WITH ORDINALITY AS u (c, n)
-    LEFT JOIN pg_attribute a ON a.attrelid = reviewed.oid AND a.attname = u.c AND a.attnum > 0 AND NOT a.attisdropped;
+    LEFT JOIN pg_attribute a ON a.attrelid = reviewed.oid AND a.attname = u.c AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_type y ON y.oid = a.atttypid;
     -- Rows that are gone or hidden take their pairs with them, so more are taken than asked for.
     RETURN QUERY EXECUTE format('WITH waiting AS MATERIALIZED (
             SELECT p.left_id, p.right_id, p.weight, p.probability, abs(p.weight - $2) AS doubt FROM crm.v_match_pair p

@@ -365,7 +365,7 @@ collect_candidates(const MatchDoor *door, const int64 *key, int keys, const char
  * made: an index it is, where there is one.
  */
 static void
-read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, MatchEach each, void *argument)
+read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, ParamListInfo params, MatchEach each, void *argument)
 {
 	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, door->run};
 	int			nest = NewGUCNestLevel();
@@ -373,9 +373,16 @@ read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, Mat
 	error_context_stack = &callback;
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	crm_match_set_styles(of_object);
+	/* The columns of a number are joined with; what a view joins is its own affair. */
+	if (crm_match_id_parameters(door->run) > 1 && get_rel_relkind(door->run->relation_oid) != RELKIND_VIEW)
+	{
+		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
 	if (*plan == NULL)
 		*plan = crm_match_prepare(door->run, of_object);
-	crm_match_read(door->run, *plan, of_object ? JSONBOID : TEXTARRAYOID, value, true, each, argument);
+	crm_match_read(door->run, *plan, params, true, each, argument);
 	AtEOXact_GUC(true, nest);
 	error_context_stack = callback.previous;
 }
@@ -383,7 +390,7 @@ read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, Mat
 void
 crm_door_read(MatchDoor *door, ArrayType *ids, MatchEach each, void *argument)
 {
-	read_records(door, &door->by_id, false, PointerGetDatum(ids), each, argument);
+	read_records(door, &door->by_id, false, crm_match_id_values(door->run, ids, 0), each, argument);
 }
 
 typedef struct Looking
@@ -578,6 +585,7 @@ find_for_form(MatchDoor *door, Jsonb *record, int most, double least, ReturnSetI
 {
 	Given		given = {CurrentMemoryContext};
 	MatchFinds	finds = {0};
+	ParamListInfo params = makeParamList(1);
 
 	/* Whether there are candidates to read is told to nobody who may not read them. */
 	if (pg_class_aclcheck(door->run->relation_oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
@@ -586,7 +594,8 @@ find_for_form(MatchDoor *door, Jsonb *record, int most, double least, ReturnSetI
 					   get_rel_name(door->run->relation_oid));
 	check_columns(door->run, record);
 	given.size = door->run->model.feature_size;
-	read_records(door, &door->by_object, true, JsonbPGetDatum(record), take_given, &given);
+	params->params[0] = (ParamExternData) {JsonbPGetDatum(record), false, 0, JSONBOID};
+	read_records(door, &door->by_object, true, params, take_given, &given);
 	if (given.feature == NULL)
 		return;
 	crm_door_find(door, given.feature, given.id, least <= 0 ? -INFINITY : log2(least / (1 - least)), GetActiveSnapshot(), &finds);

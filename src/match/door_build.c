@@ -594,6 +594,7 @@ crm_door_build(const char *name)
 	run = crm_match_open(name, true);
 	nest = NewGUCNestLevel();
 	crm_door_see_all();
+	crm_match_set_styles(false);
 	load(run);
 	AtEOXact_GUC(true, nest);
 	rules = choose_rules(run);

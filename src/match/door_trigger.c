@@ -387,7 +387,9 @@ changed_ids(TriggerData *trigger, int *count)
 	char	  **id;
 	int			room = 1024;
 	int			n = 0;
+	int			nest = NewGUCNestLevel();
 
+	crm_match_set_styles(false);
 	find_id_columns(trigger, &columns);
 	id = palloc(room * sizeof(char *));
 	crm_open_changes(&reader, trigger);
@@ -414,6 +416,7 @@ changed_ids(TriggerData *trigger, int *count)
 	MemoryContextSwitchTo(ids);
 	crm_close_changes(&reader);
 	MemoryContextDelete(row);
+	AtEOXact_GUC(true, nest);
 	*count = n <= MOST_AT_ONCE * 4 ? sort_ids(id, n) : n;
 	return id;
 }
