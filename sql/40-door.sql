@@ -107,6 +107,7 @@ DECLARE
     columns text[];
     missing text;
     item record;
+    trigger_name text;
     path text := (SELECT string_agg(quote_ident(s), ', ' ORDER BY n) FROM unnest(schemas) WITH ORDINALITY AS u (s, n) WHERE NOT starts_with(s, 'pg_temp'));
 BEGIN
     PERFORM crm.require_installed();
@@ -161,8 +162,16 @@ BEGIN
     UPDATE crm.match_door d SET search_path = concat_ws(', ', path, 'pg_temp') WHERE d.model = guarded.name;
     FOR item IN SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS crm_new'), ('update', 'REFERENCING OLD TABLE AS crm_old NEW TABLE AS crm_new'),
                                ('delete', 'REFERENCING OLD TABLE AS crm_old'), ('truncate', '')) AS v (event, tables) LOOP
+        trigger_name := 'crm_door_' || item.event || '_' || model;
+        IF octet_length(trigger_name) > 63 THEN
+            -- Cut, the names of two models could be one.
+            WHILE octet_length(trigger_name) > 54 LOOP
+                trigger_name := left(trigger_name, -1);
+            END LOOP;
+            trigger_name := trigger_name || '_' || left(encode(sha256(convert_to(model, 'UTF8')), 'hex'), 8);
+        END IF;
         EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door(%s)',
-            left('crm_door_' || item.event || '_' || model, 63), item.event, on_table, item.tables,
+            trigger_name, item.event, on_table, item.tables,
             (SELECT string_agg(quote_literal(a), ', ' ORDER BY n) FROM unnest(array_prepend(model, columns)) WITH ORDINALITY AS u (a, n)));
     END LOOP;
     UPDATE crm.match_model m SET at_the_door = policy, updated_at = now() WHERE m.name = guarded.name;

@@ -113,7 +113,7 @@ make_door(const char *name, const char *stamp, HeapTuple row, TupleDesc desc)
 	bool		isnull;
 	Datum		value;
 
-	strlcpy(door->name, name, CRM_MATCH_NAME);
+	door->name = pstrdup(name);
 	door->stamp = pstrdup(stamp);
 	value = SPI_getbinval(row, desc, 2, &isnull);
 	door->number = isnull ? 0 : DatumGetInt32(value);

@@ -26,7 +26,7 @@
 typedef struct MatchDoor
 {
 	MatchRun   *run;			/* with frequencies and aliases; NULL when there are no keys */
-	char		name[CRM_MATCH_NAME];
+	char	   *name;
 	char	   *stamp;			/* of the rows that it was made from */
 	int			number;			/* of the keys; 0 when there are none */
 	bool		is_current;		/* keys and model are of one version */

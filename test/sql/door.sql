@@ -299,6 +299,21 @@ SELECT crm.guard_duplicates('door_pair', 'off');
 SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'door.pair'::regclass;
 SELECT crm.guard_duplicates('door_pair', 'off');
 
+-- Long names that begin alike, of more bytes than a trigger's name may have: each model has its triggers.
+SELECT repeat('a', 50) || '1' AS one, repeat('a', 50) || '2' AS other, repeat('я', 63) AS letters, repeat('b', 46) AS fits \gset
+SELECT count(crm.create_match_model(m, 'door.pair')) FROM unnest(ARRAY[:'one', :'other', :'letters', :'fits']) m;
+SELECT crm.train_match_model(m) FROM unnest(ARRAY[:'one', :'other', :'letters', :'fits']) m;
+SELECT count(crm.guard_duplicates(m, 'queue')) FROM unnest(ARRAY[:'one', :'other', :'letters', :'fits']) m;
+SELECT tgname, octet_length(tgname) FROM pg_trigger WHERE tgrelid = 'door.pair'::regclass AND tgname LIKE 'crm\_door\_insert%' ORDER BY tgname COLLATE "C";
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'door.pair'::regclass;
+INSERT INTO door.pair SELECT 17, 'y', given_name, family_name, birth_date, email FROM door.pair WHERE (a, b) = (17, 'x');
+SELECT model, left_id, right_id FROM crm.match_pair WHERE right_id = '(17,y)' ORDER BY 1, 2, 3;
+SELECT item, state, detail FROM crm.match_status(now()) WHERE item LIKE 'match model %' AND state = 'error';
+SELECT crm.guard_duplicates(:'one', 'off');
+SELECT count(*) AS triggers, count(*) FILTER (WHERE tgname LIKE '%aaa%') AS others FROM pg_trigger WHERE tgrelid = 'door.pair'::regclass;
+SELECT count(crm.drop_match_model(m)) FROM unnest(ARRAY[:'one', :'other', :'letters', :'fits']) m;
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'door.pair'::regclass;
+
 -- A model of a view over two tables: each changes the records.
 CREATE TABLE door.mail (person_id bigint, address text);
 INSERT INTO door.mail SELECT id, email FROM door.person WHERE email IS NOT NULL;
