@@ -218,6 +218,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM crm.require_installed();
     IF contact IS NOT NULL THEN
         contact := crm.resolve_contact(contact);
     END IF;

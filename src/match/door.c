@@ -60,10 +60,7 @@ crm_door_table(const char *name)
 	Oid			relation = get_relname_relid(name, schema);
 
 	if (!OidIsValid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table crm.%s does not exist", name),
-				 errhint("Run SELECT crm.install(); or SELECT crm.upgrade();")));
+		crm_match_refuse_without(name);
 	return table_open(relation, AccessShareLock);
 }
 

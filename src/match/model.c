@@ -276,6 +276,18 @@ read_idle_rules(MatchRun *run, Datum name)
 	crm_match_choose_made(&run->model);
 }
 
+/* Tables of an older version do not have all of ours. */
+void
+crm_match_refuse_without(const char *table)
+{
+	if (SPI_execute("SELECT crm.require_installed()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "asking for the version of the tables failed");
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("table crm.%s does not exist", table),
+			 errhint("Run SELECT crm.install().")));
+}
+
 MatchRun *
 crm_match_open(const char *name, bool trained)
 {
@@ -286,12 +298,8 @@ crm_match_open(const char *name, bool trained)
 	const char *problem;
 	bool		exists;
 
-	/* Tables of an older version do not have it. */
 	if (!OidIsValid(get_relname_relid("match_model", get_namespace_oid("crm", false))))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table crm.match_model does not exist"),
-				 errhint("Run SELECT crm.install(); or SELECT crm.upgrade();")));
+		crm_match_refuse_without("match_model");
 	run->host = (CrmMatchHost) {run_allocate, run_release, run_interrupt};
 	run->context = context;
 	query("SELECT name, relation, "
