@@ -34,18 +34,23 @@ CREATE FUNCTION crm.merge_plan_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_merge_plan_changed';
 COMMENT ON FUNCTION crm.merge_plan_changed() IS 'Trigger: tells every session that merges have to be planned anew.';
 
+-- Both in PL/pgSQL, which keeps their plans.
 CREATE FUNCTION crm.relation_name(relation regclass) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN relnamespace = 'crm'::regnamespace THEN quote_ident(relname) ELSE relnamespace::regnamespace || '.' || quote_ident(relname) END
-    FROM pg_class WHERE oid = relation
+BEGIN
+    RETURN (SELECT CASE WHEN relnamespace = 'crm'::regnamespace THEN quote_ident(relname) ELSE relnamespace::regnamespace || '.' || quote_ident(relname) END
+            FROM pg_class WHERE oid = relation);
+END
 $$;
 COMMENT ON FUNCTION crm.relation_name(regclass) IS 'Name of a table for the journals: without schema when it is in crm.';
 
 CREATE FUNCTION crm.relation_of(name text) RETURNS regclass
-LANGUAGE sql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT to_regclass(CASE WHEN cardinality(parse_ident(name)) = 1 THEN 'crm.' || name ELSE name END)
+BEGIN
+    RETURN to_regclass(CASE WHEN cardinality(parse_ident(name)) = 1 THEN 'crm.' || name ELSE name END);
+END
 $$;
 COMMENT ON FUNCTION crm.relation_of(text) IS 'The table that crm.relation_name() names so; null when there is none.';
 
