@@ -57,6 +57,8 @@ typedef struct State
 {
 	CrmMatchHost *host;
 	Cluster    *cluster;
+	Link	   *small;			/* the first links of records that have few, */
+	size_t		smalls;			/* allocated all at once */
 	Candidate  *heap;
 	size_t		heap_size;
 	size_t		heap_room;
@@ -179,33 +181,45 @@ find_link(const Cluster *cluster, uint32_t other)
 	return link == NULL || link->other == FREE ? NULL : link;
 }
 
-/* Adds a link that is not there yet; at most three places of four are taken. */
-static Link *
+/* How many links a room takes: three places of four, but for the smallest. */
+static uint32_t
+most_links(uint32_t room)
+{
+	return room == 2 ? 1 : room - room / 4;
+}
+
+static void
+release_links(State *state, Cluster *cluster)
+{
+	if (cluster->link != NULL &&
+		(cluster->link < state->small || cluster->link >= state->small + state->smalls))
+		state->host->release(state->host, cluster->link);
+	cluster->link = NULL;
+}
+
+/* Adds a link that is not there yet. */
+static void
 add_link(State *state, uint32_t a, Link link)
 {
 	Cluster    *cluster = &state->cluster[a];
-	Link	   *place;
 
-	if (cluster->links + 1 > cluster->room / 4 * 3)
+	if (cluster->links == most_links(cluster->room))
 	{
 		Cluster		grown = *cluster;
 
-		grown.room = cluster->room == 0 ? 4 : cluster->room * 2;
+		grown.room = cluster->room * 2;
 		grown.link = state->host->allocate(state->host, (size_t) grown.room * sizeof(Link));
 		for (uint32_t i = 0; i < grown.room; i++)
 			grown.link[i].other = FREE;
 		for (uint32_t i = 0; i < cluster->room; i++)
 			if (cluster->link[i].other != FREE)
 				*place_of(&grown, cluster->link[i].other) = cluster->link[i];
-		if (cluster->link != NULL)
-			state->host->release(state->host, cluster->link);
+		release_links(state, cluster);
 		walk(state, grown.room);
 		*cluster = grown;
 	}
-	place = place_of(cluster, link.other);
-	*place = link;
+	*place_of(cluster, link.other) = link;
 	cluster->links++;
-	return place;
 }
 
 /* Takes a link away; those behind it move up to where they are looked for. */
@@ -344,9 +358,7 @@ join(State *state, uint32_t a, uint32_t b)
 				consider(state, a, x->link[i].other);
 		walk(state, x->room);
 	}
-	if (y->link != NULL)
-		state->host->release(state->host, y->link);
-	y->link = NULL;
+	release_links(state, y);
 	y->links = y->room = 0;
 }
 
@@ -397,6 +409,54 @@ each_once(CrmMatchEdge *edges, size_t count)
 	return kept;
 }
 
+#define SMALL_ROOM 64
+
+/* Each record a cluster, with room for its links. */
+static void
+make_room(State *state, uint32_t records, const CrmMatchEdge *edges, size_t edge_count)
+{
+	size_t		used = 0;
+
+	for (uint32_t i = 0; i < records; i++)
+		state->cluster[i] = (Cluster) {1, i, 0, 0, NULL};
+	for (size_t i = 0; i < edge_count; i++)
+	{
+		state->cluster[edges[i].a].links++;
+		state->cluster[edges[i].b].links++;
+	}
+	for (uint32_t i = 0; i < records; i++)
+	{
+		Cluster    *cluster = &state->cluster[i];
+
+		if (cluster->links == 0)
+			continue;
+		cluster->room = 2;
+		while (most_links(cluster->room) < cluster->links)
+			cluster->room *= 2;
+		if (cluster->room <= SMALL_ROOM)
+			state->smalls += cluster->room;
+	}
+	state->small = state->host->allocate(state->host, (state->smalls + 1) * sizeof(Link));
+	for (uint32_t i = 0; i < records; i++)
+	{
+		Cluster    *cluster = &state->cluster[i];
+
+		cluster->links = 0;
+		if (cluster->room == 0)
+			continue;
+		if (cluster->room <= SMALL_ROOM)
+		{
+			cluster->link = state->small + used;
+			used += cluster->room;
+		}
+		else
+			cluster->link = state->host->allocate(state->host, (size_t) cluster->room * sizeof(Link));
+		for (uint32_t k = 0; k < cluster->room; k++)
+			cluster->link[k].other = FREE;
+		walk(state, cluster->room);
+	}
+}
+
 void
 crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 				  double threshold, double missing, uint32_t *cluster, CrmMatchHost *host)
@@ -417,8 +477,7 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 	/* With so much between them that rounding does not matter. */
 	state.is_falling = threshold - missing > 1e-3 * (fabs(threshold) + fabs(missing));
 	state.cluster = host->allocate(host, (size_t) records * sizeof(Cluster));
-	for (uint32_t i = 0; i < records; i++)
-		state.cluster[i] = (Cluster) {1, i, 0, 0, NULL};
+	make_room(&state, records, edges, edge_count);
 	for (size_t i = 0; i < edge_count; i++)
 	{
 		bool		is_strong = edges[i].weight >= threshold;
@@ -467,8 +526,9 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 	for (uint32_t i = 0; i < records; i++)
 		cluster[i] = state.cluster[cluster[i]].least;
 	for (uint32_t i = 0; i < records; i++)
-		if (state.cluster[i].link != NULL)
-			host->release(host, state.cluster[i].link);
+		release_links(&state, &state.cluster[i]);
+	if (state.small != NULL)
+		host->release(host, state.small);
 	host->release(host, state.cluster);
 	if (state.heap != NULL)
 		host->release(host, state.heap);
