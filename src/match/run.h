@@ -82,7 +82,7 @@ typedef struct MatchRun
 /* ---- model.c ---- */
 
 /* Raises why a table of ours is missing: installed, or upgraded, it must be.  Within SPI. */
-extern void crm_match_refuse_without(const char *table) pg_attribute_noreturn();
+extern void crm_match_refuse_without(const char *table) __attribute__((noreturn));
 
 /* Reads a model; it must be trained when asked for.  Within SPI. */
 extern MatchRun *crm_match_open(const char *name, bool trained);
