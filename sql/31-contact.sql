@@ -82,7 +82,8 @@ DECLARE
     bad record;
     changed bigint[];           -- of an update: the rows whose attrs are new
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
+    -- Triggers of 0.0.1, there until crm.upgrade(), do not keep the old rows.
+    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname = TG_NAME AND t.tgoldtable IS NOT NULL) THEN
         -- What was written under older definitions stays until it is written again.
         EXECUTE 'SELECT array_agg(n.id) FROM new_rows n JOIN old_rows o USING (id) WHERE n.attrs IS DISTINCT FROM o.attrs' INTO changed;
         IF changed IS NULL THEN

@@ -13,7 +13,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET standard_conforming_strings = on
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.target, t.kind, t.synonyms, t.description FROM (VALUES
-        ('contact', 'external_id', 'external', '^(id|.*_id|uuid|guid|client id|customer id|contact id|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
+        ('contact', 'external_id', 'external', '^(id|(?!(.*_)?(tax|vat|e?mail|phone|mobile|branch|owner|agent|manager|company|account|organi[sz]ation|parent|city|country|region|group|status|type|source|campaign|product|deal|order)_id$).*_id|uuid|guid|client id|customer id|contact id|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
         ('contact', 'name', 'name', '^(name|full[ _]?name|contact([ _]name)?|client|customer|person|фио|ф\.и\.о\.?|имя и фамилия|клиент|контакт|контактное лицо|director|executive director)$', 'full name, taken apart'),
         ('contact', 'given_name', 'text', '^(given|first|fore)[ _]?name$|^имя$', 'given name'),
         ('contact', 'middle_name', 'text', '^middle[ _]?name$|^отчество$', 'middle name, patronymic'),
@@ -36,7 +36,7 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('contact', 'kind', 'text', '^kind$', 'audience'),
         ('contact', 'source', 'text', '^(source|источник|канал)', 'where the contact came from'),
         ('contact', 'tags', 'tags', '^(tags?|labels?|теги|метки)', 'tags, separated by comma or semicolon'),
-        ('company', 'external_id', 'external', '^(id|.*_id|uuid|guid|код)$', 'number in the source system'),
+        ('company', 'external_id', 'external', '^(id|(?!(.*_)?(tax|vat|e?mail|phone|mobile|registration|branch|owner|agent|manager|parent|city|country|region|group|status|type|source|industry|campaign|product|deal|order)_id$).*_id|uuid|guid|код)$', 'number in the source system'),
         ('company', 'name', 'text', '^(name|company( name)?|organi[sz]ation|account( name)?|site name|agency|название|наименование|компания|организация)$', 'name'),
         ('company', 'legal_name', 'text', '^(legal|full) ?_?name|полное наименование|юридическое', 'legal name'),
         ('company', 'kind', 'choice:customer,partner,supplier,dealer,competitor,other', '^kind$', 'customer, partner, supplier, dealer, competitor or other'),
@@ -101,10 +101,12 @@ SET search_path = pg_catalog, pg_temp AS $$
         FROM unnest(columns) WITH ORDINALITY AS u (header, n)
         JOIN (SELECT i.*, row_number() OVER () AS position FROM crm.import_targets(entity) i) t
           ON lower(btrim(u.header) COLLATE "und-x-icu") ~ t.synonyms
+         -- The number of something is not its name.
+         AND (t.kind IN ('external', 'tax_id', 'point') OR lower(btrim(u.header)) !~ '_id$')
     ), one AS (
         -- Only points and tags may come from several columns.
         SELECT g.header, g.n, g.target,
-               g.kind IN ('point', 'tags') OR row_number() OVER (PARTITION BY g.target ORDER BY g.n) = 1 AS taken
+               g.kind IN ('point', 'tags') OR row_number() OVER (PARTITION BY g.target ORDER BY g.kind = 'external' AND lower(btrim(g.header)) <> 'id', g.n) = 1 AS taken
         FROM guess g WHERE g.first_target = 1
     )
     SELECT coalesce(jsonb_object_agg(u.header, coalesce(o.target, 'ignore')), '{}')

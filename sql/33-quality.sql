@@ -218,6 +218,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM crm.require_installed();
     IF contact IS NOT NULL THEN
         contact := crm.resolve_contact(contact);
     END IF;
@@ -345,6 +346,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.decide_duplicate(bigint, bigint, text) IS 'Records that two contacts are one person (confirmed), are not (rejected: never offered again), or are open again (new). The order of the two does not matter. Errors: 22023 unknown verdict.';
+
+CREATE FUNCTION crm.decide_company_duplicate(company_id bigint, duplicate_id bigint, verdict text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    low bigint := least(company_id, duplicate_id);
+    high bigint := greatest(company_id, duplicate_id);
+BEGIN
+    PERFORM crm.require_installed();
+    IF verdict IS NULL OR NOT verdict IN ('new', 'confirmed', 'rejected') THEN
+        RAISE EXCEPTION 'a pair of companies can be new, confirmed or rejected, not "%"', verdict
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO crm.company_duplicate_pair AS d (company_id, duplicate_id, status, strength, method, decided_at, decided_by)
+    VALUES (low, high, verdict, 0, 'person', CASE WHEN verdict <> 'new' THEN now() END, CASE WHEN verdict <> 'new' THEN crm.current_actor() END)
+    ON CONFLICT ON CONSTRAINT company_duplicate_pair_pkey DO UPDATE
+    SET status = excluded.status, decided_at = excluded.decided_at, decided_by = excluded.decided_by
+    WHERE d.status <> 'merged';
+END
+$$;
+COMMENT ON FUNCTION crm.decide_company_duplicate(bigint, bigint, text) IS 'Records that two companies are one (confirmed), are not (rejected: never offered again), or are open again (new). The order of the two does not matter. Errors: 22023 unknown verdict.';
 
 -- Named in full and without settings, so that it is planned with its caller.
 CREATE FUNCTION crm.current_actor() RETURNS text

@@ -34,18 +34,23 @@ CREATE FUNCTION crm.merge_plan_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_merge_plan_changed';
 COMMENT ON FUNCTION crm.merge_plan_changed() IS 'Trigger: tells every session that merges have to be planned anew.';
 
+-- Both in PL/pgSQL, which keeps their plans.
 CREATE FUNCTION crm.relation_name(relation regclass) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN relnamespace = 'crm'::regnamespace THEN quote_ident(relname) ELSE relnamespace::regnamespace || '.' || quote_ident(relname) END
-    FROM pg_class WHERE oid = relation
+BEGIN
+    RETURN (SELECT CASE WHEN relnamespace = 'crm'::regnamespace THEN quote_ident(relname) ELSE relnamespace::regnamespace || '.' || quote_ident(relname) END
+            FROM pg_class WHERE oid = relation);
+END
 $$;
 COMMENT ON FUNCTION crm.relation_name(regclass) IS 'Name of a table for the journals: without schema when it is in crm.';
 
 CREATE FUNCTION crm.relation_of(name text) RETURNS regclass
-LANGUAGE sql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT to_regclass(CASE WHEN cardinality(parse_ident(name)) = 1 THEN 'crm.' || name ELSE name END)
+BEGIN
+    RETURN to_regclass(CASE WHEN cardinality(parse_ident(name)) = 1 THEN 'crm.' || name ELSE name END);
+END
 $$;
 COMMENT ON FUNCTION crm.relation_of(text) IS 'The table that crm.relation_name() names so; null when there is none.';
 
@@ -126,6 +131,7 @@ CREATE FUNCTION crm.contact_references(OUT relation regclass, OUT column_name na
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT crm.require_installed();
     SELECT r.relation, r.column_name, r.key_columns, r.is_copied, r.in_unique, r.depth FROM crm.merge_references('contact') r
 $$;
 COMMENT ON FUNCTION crm.contact_references() IS 'Every column of every table, yours included, that holds the number of a contact by foreign key or was registered with crm.register_soft_reference(): what crm.merge_contacts() re-points. key_columns is the table''s primary key; is_copied says that the number is part of every key, so that rows are written anew instead of updated.';
@@ -135,6 +141,7 @@ CREATE FUNCTION crm.company_references(OUT relation regclass, OUT column_name na
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT crm.require_installed();
     SELECT r.relation, r.column_name, r.key_columns, r.is_copied, r.in_unique, r.depth FROM crm.merge_references('company') r
 $$;
 COMMENT ON FUNCTION crm.company_references() IS 'Every column of every table, yours included, that holds the number of a company: what crm.merge_companies() re-points. As crm.contact_references().';
@@ -965,35 +972,38 @@ COMMENT ON FUNCTION crm.merge_companies(bigint, bigint[], jsonb) IS 'Merges comp
  * What may be merged without asking.
  * ------------------------------------------------------------------ */
 
-CREATE FUNCTION crm.may_merge(a bigint, b bigint) RETURNS text
-LANGUAGE sql STABLE
+CREATE FUNCTION crm.may_merge(a bigint, b bigint, ignore_sources text[] DEFAULT '{}') RETURNS text
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
-        WHEN a = b THEN 'it is one contact'
-        WHEN x.id IS NULL OR y.id IS NULL THEN format('there is no contact %s', CASE WHEN x.id IS NULL THEN a ELSE b END)
-        WHEN x.merged_into IS NOT NULL OR y.merged_into IS NOT NULL OR x.deleted_at IS NOT NULL OR y.deleted_at IS NOT NULL
-            THEN format('contact %s was absorbed or deleted', CASE WHEN x.deleted_at IS NOT NULL OR x.merged_into IS NOT NULL THEN a ELSE b END)
-        -- Who was told apart stays so, also through those whom they absorbed.
-        WHEN EXISTS (SELECT FROM crm.duplicate_pair p WHERE p.status = 'rejected' AND p.contact_id = least(a, b) AND p.duplicate_id = greatest(a, b))
-            THEN 'the pair was rejected'
-        WHEN crm.tax_key(x.tax_id) <> crm.tax_key(y.tax_id) THEN 'their tax numbers differ'
-        WHEN x.birth_date_verified_at IS NOT NULL AND y.birth_date_verified_at IS NOT NULL AND x.birth_date <> y.birth_date
-            THEN 'their proved birth dates differ'
-        -- Two accounts of one service, each proved: two people at one device.
-        WHEN i.provider IS NOT NULL THEN format('each has an account of its own at %s', i.provider)
-        WHEN r.system IS NOT NULL THEN format('each has a number of its own in %s', r.system)
-        WHEN x.gender <> y.gender THEN 'their genders differ'
-        WHEN x.birth_date <> y.birth_date THEN 'their birth dates differ'
-    END
-    FROM (SELECT) one
-    LEFT JOIN crm.contact x ON x.id = a
-    LEFT JOIN crm.contact y ON y.id = b
-    LEFT JOIN LATERAL (
-        SELECT v.provider FROM crm.contact_identity v JOIN crm.contact_identity w ON w.contact_id = b AND w.provider = v.provider
-        WHERE v.contact_id = a AND v.verified_by IS NOT NULL AND w.verified_by IS NOT NULL AND v.external_id <> w.external_id
-        ORDER BY v.provider LIMIT 1) i ON true
-    LEFT JOIN LATERAL (
-        SELECT v.system FROM crm.external_ref v JOIN crm.external_ref w ON w.contact_id = b AND w.system = v.system
-        WHERE v.contact_id = a ORDER BY v.system LIMIT 1) r ON true
+BEGIN
+    PERFORM crm.require_installed();
+    RETURN (SELECT CASE
+            WHEN a = b THEN 'it is one contact'
+            WHEN x.id IS NULL OR y.id IS NULL THEN format('there is no contact %s', CASE WHEN x.id IS NULL THEN a ELSE b END)
+            WHEN x.merged_into IS NOT NULL OR y.merged_into IS NOT NULL OR x.deleted_at IS NOT NULL OR y.deleted_at IS NOT NULL
+                THEN format('contact %s was absorbed or deleted', CASE WHEN x.deleted_at IS NOT NULL OR x.merged_into IS NOT NULL THEN a ELSE b END)
+            -- Who was told apart stays so, also through those whom they absorbed.
+            WHEN EXISTS (SELECT FROM crm.duplicate_pair p WHERE p.status = 'rejected' AND p.contact_id = least(a, b) AND p.duplicate_id = greatest(a, b))
+                THEN 'the pair was rejected'
+            WHEN crm.tax_key(x.tax_id) <> crm.tax_key(y.tax_id) THEN 'their tax numbers differ'
+            WHEN x.birth_date_verified_at IS NOT NULL AND y.birth_date_verified_at IS NOT NULL AND x.birth_date <> y.birth_date
+                THEN 'their proved birth dates differ'
+            -- Two accounts of one service, each proved: two people at one device.
+            WHEN i.provider IS NOT NULL THEN format('each has an account of its own at %s', i.provider)
+            WHEN r.system IS NOT NULL THEN format('each has a number of its own in %s', r.system)
+            WHEN x.gender <> y.gender THEN 'their genders differ'
+            WHEN x.birth_date <> y.birth_date THEN 'their birth dates differ'
+        END
+        FROM (SELECT) one
+        LEFT JOIN crm.contact x ON x.id = a
+        LEFT JOIN crm.contact y ON y.id = b
+        LEFT JOIN LATERAL (
+            SELECT v.provider FROM crm.contact_identity v JOIN crm.contact_identity w ON w.contact_id = b AND w.provider = v.provider
+            WHERE v.contact_id = a AND v.verified_by IS NOT NULL AND w.verified_by IS NOT NULL AND v.external_id <> w.external_id
+            ORDER BY v.provider LIMIT 1) i ON true
+        LEFT JOIN LATERAL (
+            SELECT v.system FROM crm.external_ref v JOIN crm.external_ref w ON w.contact_id = b AND w.system = v.system
+            WHERE v.contact_id = a AND (v.system = ANY (ignore_sources)) IS NOT TRUE ORDER BY v.system LIMIT 1) r ON true);
+END
 $$;
-COMMENT ON FUNCTION crm.may_merge(bigint, bigint) IS 'Null when nothing forbids that two contacts are merged without a person looking at them; otherwise the reason: one of them is gone; the pair was rejected; their tax numbers, birth dates or genders differ; each has a proved account of its own at one provider, or a number of its own in one other system. A person may merge them all the same.';
+COMMENT ON FUNCTION crm.may_merge(bigint, bigint, text[]) IS 'Null when nothing forbids that two contacts are merged without a person looking at them; otherwise the reason: one of them is gone; the pair was rejected; their tax numbers, birth dates or genders differ; each has a proved account of its own at one provider, or a number of its own in one other system, unless ignore_sources names it. A person may merge them all the same.';

@@ -144,6 +144,28 @@ END
 $$;
 COMMENT ON FUNCTION crm.undrop_rows(regclass, bigint, bigint, integer[], bigint, text) IS 'Puts the rows back that a merge dropped, by entries of its journal; gives those whose place is taken by now.';
 
+/*
+ * Always by the indexes, one contact at a time: while there are few merges, when
+ * the plan is made and kept, to read them all would seem cheap.
+ */
+CREATE FUNCTION crm.merges_after(merge_id bigint, entity text, ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN ARRAY(
+        WITH found AS MATERIALIZED (
+            SELECT l.id FROM crm.merge l WHERE l.absorbed_ids && ids
+            UNION ALL
+            SELECT l.id FROM unnest(ids) i (id) CROSS JOIN LATERAL (
+                SELECT s.id FROM crm.merge s WHERE s.entity = merges_after.entity AND s.survivor_id = i.id OFFSET 0) l
+        )
+        SELECT f.id FROM found f WHERE f.id > merge_id);
+END
+$$;
+COMMENT ON FUNCTION crm.merges_after(bigint, text, bigint[]) IS 'The merges after this one that one of these contacts or companies survived or was absorbed by.';
+
 CREATE FUNCTION crm.unmerge(merge_id bigint, policy text DEFAULT 'abort', reject boolean DEFAULT true,
     OUT relation text, OUT key jsonb, OUT what text, OUT detail text)
 RETURNS SETOF record
@@ -160,9 +182,11 @@ SET jit = off
 SET crm.merge_mode = 'undo' AS $$
 #variable_conflict use_column
 DECLARE
-    m crm.merge;
-    later crm.merge;
+    m record;
+    later record;
     touched bigint[];
+    candidates bigint[];
+    refers_to_itself boolean;
     gone bigint;
     plan jsonb;
     part record;
@@ -206,25 +230,34 @@ BEGIN
     touched := m.absorbed_ids || ARRAY(
         SELECT CASE a.operation WHEN 'fill' THEN a.survivor_id ELSE (a.row_before ->> 'id')::bigint END FROM crm.merge_journal a
         WHERE a.survivor_id = m.survivor_id AND a.merge_id = m.id AND a.relation = m.entity AND a.operation IN ('fill', 'move'));
-    SELECT l.* INTO later FROM crm.merge l
-    WHERE l.entity = m.entity AND l.id > m.id AND l.undone_at IS NULL
-      AND (l.absorbed_ids && (touched || m.survivor_id) OR l.survivor_id = ANY (m.absorbed_ids)
-           OR l.survivor_id = ANY (touched) AND EXISTS (
-               SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'fill')
-           -- Only where contacts refer to contacts can others be concerned.
-           OR EXISTS (SELECT FROM jsonb_array_elements(plan -> 'references') r WHERE r.value ->> 'name' = m.entity) AND EXISTS (
-               SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'move'
-                  AND (b.row_before ->> 'id')::bigint = ANY (touched))
-           OR l.survivor_id = m.survivor_id AND EXISTS (
-               SELECT FROM crm.merge_journal a JOIN crm.merge_journal b ON b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = a.relation
-               WHERE a.survivor_id = m.survivor_id AND a.merge_id = m.id
-                 AND a.operation IN ('move', 'drop', 'add') AND b.operation IN ('drop', 'relink', 'add')))
-    ORDER BY l.id DESC LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'merge % cannot be undone before merge %', m.id, later.id
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = format('Merge %s of %s %s into %s builds upon it.', later.id, m.entity, array_to_string(later.absorbed_ids, ', '), later.survivor_id),
-                  HINT = format('Undo it first: SELECT * FROM crm.unmerge(%s).', later.id);
+    -- Merges are many and those of these contacts few: they are found by index.
+    -- Only where contacts refer to contacts can any other be concerned.
+    refers_to_itself := EXISTS (SELECT FROM jsonb_array_elements(plan -> 'references') r WHERE r.value ->> 'name' = m.entity);
+    IF refers_to_itself THEN
+        candidates := ARRAY(SELECT l.id FROM crm.merge l WHERE l.id > m.id);
+    ELSE
+        candidates := crm.merges_after(m.id, m.entity, touched || m.survivor_id);
+    END IF;
+    IF candidates <> '{}' THEN
+        SELECT l.* INTO later FROM crm.merge l
+        WHERE l.id = ANY (candidates) AND l.entity = m.entity AND l.undone_at IS NULL
+          AND (l.absorbed_ids && (touched || m.survivor_id) OR l.survivor_id = ANY (m.absorbed_ids)
+               OR l.survivor_id = ANY (touched) AND EXISTS (
+                   SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'fill')
+               OR refers_to_itself AND EXISTS (
+                   SELECT FROM crm.merge_journal b WHERE b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = m.entity AND b.operation = 'move'
+                      AND (b.row_before ->> 'id')::bigint = ANY (touched))
+               OR l.survivor_id = m.survivor_id AND EXISTS (
+                   SELECT FROM crm.merge_journal a JOIN crm.merge_journal b ON b.survivor_id = l.survivor_id AND b.merge_id = l.id AND b.relation = a.relation
+                   WHERE a.survivor_id = m.survivor_id AND a.merge_id = m.id
+                     AND a.operation IN ('move', 'drop', 'add') AND b.operation IN ('drop', 'relink', 'add')))
+        ORDER BY l.id DESC LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'merge % cannot be undone before merge %', m.id, later.id
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = format('Merge %s of %s %s into %s builds upon it.', later.id, m.entity, array_to_string(later.absorbed_ids, ', '), later.survivor_id),
+                      HINT = format('Undo it first: SELECT * FROM crm.unmerge(%s).', later.id);
+        END IF;
     END IF;
     UPDATE crm.merge o SET undone_at = now(), undone_by = crm.current_actor(), undo_policy = policy WHERE o.id = m.id;
     FOR hook IN SELECT h.undo_function FROM crm.merge_hook h WHERE h.entity = m.entity AND h.undo_function IS NOT NULL ORDER BY h."position" DESC, h.name DESC LOOP
@@ -323,18 +356,20 @@ BEGIN
             PERFORM crm.run_kept(statement, m.survivor_id, m.id, gone);
         END LOOP;
         -- Rows of the survivor that were dropped, and what referred to dropped rows.
-        FOR part IN
-            SELECT j.entry, j.relation, j.operation, j.column_name, ARRAY(SELECT k FROM jsonb_object_keys(j.row_after) k ORDER BY k) AS changed
-            FROM crm.merge_journal j WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.entry = ANY (late) ORDER BY j.entry DESC
-        LOOP
-            target := crm.relation_of(part.relation);
-            IF part.operation = 'drop' THEN
-                report := report || crm.undrop_rows(target, m.survivor_id, m.id, ARRAY[part.entry]);
-            ELSE
-                report := report || coalesce(crm.run_kept(crm.kept_undo_statement('place', target, part.relation, 'relink', part.column_name, part.changed),
-                                                          m.survivor_id, m.id, part.entry, part.entry), '[]');
-            END IF;
-        END LOOP;
+        IF late <> '{}' THEN
+            FOR part IN
+                SELECT j.entry, j.relation, j.operation, j.column_name, ARRAY(SELECT k FROM jsonb_object_keys(j.row_after) k ORDER BY k) AS changed
+                FROM crm.merge_journal j WHERE j.survivor_id = m.survivor_id AND j.merge_id = m.id AND j.entry = ANY (late) ORDER BY j.entry DESC
+            LOOP
+                target := crm.relation_of(part.relation);
+                IF part.operation = 'drop' THEN
+                    report := report || crm.undrop_rows(target, m.survivor_id, m.id, ARRAY[part.entry]);
+                ELSE
+                    report := report || coalesce(crm.run_kept(crm.kept_undo_statement('place', target, part.relation, 'relink', part.column_name, part.changed),
+                                                              m.survivor_id, m.id, part.entry, part.entry), '[]');
+                END IF;
+            END LOOP;
+        END IF;
         -- The merged ones themselves, backwards; the absorbed live again, and have
         -- their keys again, when nothing of theirs is with the survivor any more.
         FOR part IN
@@ -432,7 +467,7 @@ BEGIN
     -- What came to the survivor since stays there.
     made := crm.run_kept(plan ->> 'since', m.survivor_id, m.id);
     IF made IS NOT NULL THEN
-        RETURN QUERY SELECT k.value ->> 'name', k.value -> 'key', 'stays', format('came since the merge; stays with %s %s', m.entity, m.survivor_id)
+        RETURN QUERY SELECT k.value ->> 'name', k.value -> 'key', 'stays', format('came or was written since the merge; stays with %s %s', m.entity, m.survivor_id)
         FROM jsonb_array_elements(made) k;
     END IF;
     RETURN;

@@ -153,24 +153,37 @@ END
 $$;
 COMMENT ON FUNCTION crm.propose_match_model(regclass) IS 'The model that crm.create_match_model() makes of a table when it is given none: which columns are names, birth dates, addresses and so on, by their names and statistics, and which of them must agree for two rows to be compared. Run ANALYZE first, and edit the result as you like.';
 
-CREATE FUNCTION crm.create_match_model(name text, relation regclass, id_column text DEFAULT 'id', spec jsonb DEFAULT NULL) RETURNS text
+CREATE FUNCTION crm.create_match_model(name text, relation regclass, id_column text DEFAULT NULL, spec jsonb DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     ids text[] := ARRAY(SELECT btrim(c) FROM unnest(string_to_array(id_column, ',')) c);
     missing text;
+    problem text;
+    advice text;
     item record;
 BEGIN
     PERFORM crm.require_installed();
     IF name IS NULL OR name = '' OR length(name) > 63 THEN
         RAISE EXCEPTION 'a match model needs a name of 1 to 63 characters, not "%"', coalesce(name, 'null') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF relation IS NULL THEN
+        RAISE EXCEPTION 'a match model needs a table or view' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF id_column IS NULL THEN
+        ids := '{id}';
+        IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = 'id' AND a.attnum > 0 AND NOT a.attisdropped) THEN
+            SELECT coalesce(array_agg(a.attname::text ORDER BY k.n), ids) INTO ids
+            FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, n)
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+            WHERE i.indrelid = relation AND i.indisprimary;
+        END IF;
     END IF;
     SELECT c INTO missing FROM unnest(ids) c
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = c AND a.attnum > 0 AND NOT a.attisdropped) LIMIT 1;
     IF FOUND OR ids = '{}' THEN
         RAISE EXCEPTION 'table % has no column "%"', relation, coalesce(missing, '')
-            USING ERRCODE = 'undefined_column', HINT = 'id_column names the column that tells rows apart; several are separated by commas.';
+            USING ERRCODE = 'undefined_column', HINT = 'id_column names the column that tells rows apart; several are separated by commas. Without it that is column id, or the primary key.';
     END IF;
     IF spec IS NULL THEN
         spec := crm.propose_match_model(relation);
@@ -180,10 +193,24 @@ BEGIN
                       HINT = 'Give spec: {"fields": [{"name": "title", "expression": "title", "comparator": "text"}, ...], "blocking": [["title"], ...]}.';
         END IF;
     END IF;
+    IF jsonb_typeof(spec) <> 'object' THEN
+        RAISE EXCEPTION 'the spec of a match model must be a JSON object'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'crm.propose_match_model(relation) gives a model to begin with.';
+    END IF;
     SELECT k INTO missing FROM jsonb_object_keys(spec) k WHERE NOT k IN ('fields', 'blocking', 'filter', 'threshold', 'review_threshold', 'missing_weight', 'block_limit', 'pairs_per_record', 'entity') LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'unknown key "%" of a match model', missing
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: fields, blocking, filter, threshold, review_threshold, missing_weight, block_limit, pairs_per_record.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Known keys: fields, blocking, filter, threshold, review_threshold, missing_weight, block_limit, pairs_per_record, entity.';
+    END IF;
+    SELECT format('%s of a match model must be %s, not %s', v.key, v.what, spec -> v.key) INTO problem
+    FROM (VALUES ('threshold', 'a number', 'number', '$ >= -1e300'), ('review_threshold', 'a number', 'number', '$ >= -1e300'),
+                 ('missing_weight', 'a number below 0', 'number', '$ < 0'), ('pairs_per_record', 'a number above 0', 'number', '$ > 0'),
+                 ('block_limit', 'a whole number from 2 to 100000', 'number', '$ >= 2 && $ <= 100000 && $ == $.floor()'),
+                 ('filter', 'a text', 'string', '$ != ""'), ('entity', '"contact" or "company"', 'string', '$ == "contact" || $ == "company"')) AS v (key, what, type, test)
+    WHERE jsonb_typeof(spec -> v.key) <> 'null'
+      AND (jsonb_typeof(spec -> v.key) <> v.type OR NOT coalesce((spec -> v.key) @@ v.test::jsonpath, false)) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%', problem USING ERRCODE = 'invalid_parameter_value';
     ELSIF jsonb_typeof(spec -> 'fields') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'fields') NOT BETWEEN 1 AND 16
         OR jsonb_typeof(spec -> 'blocking') IS DISTINCT FROM 'array' OR jsonb_array_length(spec -> 'blocking') NOT BETWEEN 1 AND 48 THEN
         RAISE EXCEPTION 'a match model needs 1 to 16 fields and 1 to 48 blocking rules'
@@ -214,19 +241,44 @@ BEGIN
         ELSIF NOT item.field ->> 'comparator' IN ('exact', 'text', 'name_part', 'person', 'date', 'number', 'email', 'phone', 'words', 'identifier') THEN
             RAISE EXCEPTION 'unknown comparator "%" of field "%"', item.field ->> 'comparator', item.field ->> 'name'
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'There are: exact, text, name_part, person, date, number, email, phone, words, identifier.';
-        ELSIF NOT coalesce((item.field ->> 'max_values')::integer, 1) BETWEEN 1 AND 3 THEN
-            RAISE EXCEPTION 'field "%" compares 1 to 3 values, not %', item.field ->> 'name', item.field ->> 'max_values' USING ERRCODE = 'invalid_parameter_value';
+        ELSIF item.field ? 'max_values' AND NOT coalesce(item.field @@ '$.max_values == 1 || $.max_values == 2 || $.max_values == 3', false) THEN
+            RAISE EXCEPTION 'field "%" compares 1 to 3 values, not %', item.field ->> 'name', item.field -> 'max_values' USING ERRCODE = 'invalid_parameter_value';
         ELSIF EXISTS (SELECT FROM crm.match_field f WHERE f.model = name AND f.name = item.field ->> 'name') THEN
             RAISE EXCEPTION 'two fields of the match model have the name "%"', item.field ->> 'name' USING ERRCODE = 'invalid_parameter_value';
         END IF;
+        SELECT format('%s of field "%s" must be true or false, not %s', k, item.field ->> 'name', item.field -> k) INTO problem
+        FROM unnest('{decisive,shared}'::text[]) k WHERE jsonb_typeof(item.field -> k) NOT IN ('boolean', 'null') LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION '%', problem USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+        IF jsonb_typeof(item.field -> 'thresholds') <> 'null' THEN
+            advice := CASE item.field ->> 'comparator' WHEN 'text' THEN 'They are similarities between 0 and 1, the highest first: [0.92, 0.88, 0.7].'
+                WHEN 'number' THEN 'They are relative differences above 0, the least first: [0.01, 0.1].' END;
+            IF advice IS NULL THEN
+                RAISE EXCEPTION 'field "%" takes no thresholds', item.field ->> 'name'
+                    USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The levels of comparator %s are fixed.', item.field ->> 'comparator'),
+                          HINT = 'Only text and number have thresholds.';
+            ELSIF jsonb_typeof(item.field -> 'thresholds') <> 'array' OR jsonb_array_length(item.field -> 'thresholds') > 13
+                OR EXISTS (SELECT FROM jsonb_array_elements(item.field -> 'thresholds') t WHERE jsonb_typeof(t) <> 'number') THEN
+                RAISE EXCEPTION 'thresholds of field "%" must be a list of at most 13 numbers, not %', item.field ->> 'name', item.field -> 'thresholds'
+                    USING ERRCODE = 'invalid_parameter_value', HINT = advice;
+            ELSIF EXISTS (SELECT FROM (SELECT t.value::float8 AS bound, lag(t.value::float8) OVER (ORDER BY t.n) AS before
+                                       FROM jsonb_array_elements_text(item.field -> 'thresholds') WITH ORDINALITY AS t (value, n)) b
+                          WHERE CASE item.field ->> 'comparator' WHEN 'text' THEN b.bound <= 0 OR b.bound >= 1 OR b.bound >= b.before
+                                ELSE b.bound <= 0 OR b.bound <= b.before END) THEN
+                RAISE EXCEPTION 'thresholds of field "%" are no bounds of levels: %', item.field ->> 'name', item.field -> 'thresholds'
+                    USING ERRCODE = 'invalid_parameter_value', HINT = advice;
+            END IF;
+        END IF;
         INSERT INTO crm.match_field (model, "position", name, expression, comparator, thresholds, max_values, decisive, shared, dependent_group)
         VALUES (name, item.nr, item.field ->> 'name', item.field ->> 'expression', item.field ->> 'comparator',
-                CASE WHEN item.field ? 'thresholds' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
+                CASE WHEN jsonb_typeof(item.field -> 'thresholds') <> 'null' THEN ARRAY(SELECT t::float8 FROM jsonb_array_elements_text(item.field -> 'thresholds') t) END,
                 coalesce((item.field ->> 'max_values')::integer, 1), coalesce((item.field ->> 'decisive')::boolean, false),
                 coalesce((item.field ->> 'shared')::boolean, false), item.field ->> 'dependent_group');
     END LOOP;
     SELECT r.value::text INTO missing FROM jsonb_array_elements(spec -> 'blocking') r
-    WHERE CASE WHEN jsonb_typeof(r.value) = 'array' THEN jsonb_array_length(r.value) NOT BETWEEN 1 AND 4 ELSE true END LIMIT 1;
+    WHERE CASE WHEN jsonb_typeof(r.value) = 'array' THEN jsonb_array_length(r.value) NOT BETWEEN 1 AND 4
+                    OR EXISTS (SELECT FROM jsonb_array_elements(r.value) e WHERE jsonb_typeof(e) <> 'string') ELSE true END LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'a blocking rule is a list of 1 to 4 fields, not %', missing
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ["email"] or ["person:family", "birth_date:year"].';
@@ -237,7 +289,7 @@ BEGIN
     RETURN name;
 END
 $$;
-COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit", "pairs_per_record"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown.';
+COMMENT ON FUNCTION crm.create_match_model(text, regclass, text, jsonb) IS 'Makes a match model of a table or view: spec is {"fields": [{"name", "expression", "comparator", "thresholds", "max_values"}, ...], "blocking": [["field", "field:property"], ...], "filter", "threshold", "review_threshold", "missing_weight", "block_limit", "pairs_per_record"}; without it crm.propose_match_model() says what the columns are. id_column names the column that tells rows apart, several separated by commas; without it that is column id, or the primary key. Returns the name. Errors: 42710 there is one of that name; 42703 no such column; 22023 something in spec is unknown or out of range.';
 
 CREATE FUNCTION crm.match_parts_changed() RETURNS trigger
 LANGUAGE plpgsql
@@ -271,14 +323,11 @@ CREATE FUNCTION crm.drop_match_model(name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM crm.require_installed();
+    PERFORM crm.guard_duplicates(name, 'off');
     DELETE FROM crm.match_model m WHERE m.name = drop_match_model.name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no match model "%"', name USING ERRCODE = 'undefined_object';
-    END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.drop_match_model(text) IS 'Removes a match model with its versions, labels, pairs and runs. Errors: 42704 no such model.';
+COMMENT ON FUNCTION crm.drop_match_model(text) IS 'Removes a match model with its versions, labels, pairs and runs, and the triggers of crm.guard_duplicates(). Errors: 42704 no such model; 42501 it watches a table of somebody else.';
 
 CREATE FUNCTION crm.check_match_model(name text) RETURNS void
 LANGUAGE c STRICT
@@ -356,7 +405,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     SELECT d.company_id::text, d.duplicate_id::text, d.status <> 'rejected' FROM crm.company_duplicate_pair d, crm.match_model m
     WHERE m.name = $1 AND m.entity = 'company' AND d.status IN ('confirmed', 'rejected')
 $$;
-COMMENT ON FUNCTION crm.match_decisions(text) IS 'What people have said of pairs of a match model: by crm.label_pair(), crm.decide_pair() or, of contacts and companies, in their own tables of pairs.';
+COMMENT ON FUNCTION crm.match_decisions(text) IS 'What people have said of pairs of a match model: by crm.label_pair() or, of contacts and companies, in their own tables of pairs.';
 
 CREATE FUNCTION crm.dedupe_table(model text, OUT version integer, OUT records bigint, OUT compared bigint, OUT pairs bigint, OUT clusters bigint,
     OUT added bigint, OUT withdrawn bigint)
@@ -382,7 +431,9 @@ DECLARE
     entity text;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model FOR NO KEY UPDATE;
+    -- One run of a model at a time, also of those who may run models and not change them.
+    PERFORM pg_advisory_xact_lock(hashtext('crm.dedupe'), hashtext(dedupe.model));
+    SELECT m.entity INTO entity FROM crm.match_model m WHERE m.name = dedupe.model;
     SELECT * INTO version, records, compared, pairs, clusters, added, withdrawn FROM crm.dedupe_table(dedupe.model);
     IF entity = 'contact' THEN
         DELETE FROM crm.duplicate_pair d
@@ -422,6 +473,17 @@ SET bytea_output = 'hex'
 AS 'MODULE_PATHNAME', 'crm_match_sql_explain';
 COMMENT ON FUNCTION crm.explain_match(text, text, text) IS 'Why two rows are, or are not, one entity: the prior, each field with both values, the level of agreement, how often it occurs among matches (m) and others (u), its weight in bits and what the frequency of the value adds; last what the possibility of a household takes. The contributions, added in this order, are the weight of crm.match_pairs() to the last bit; where fields depend on each other the lesser one contributes a quarter. Errors: 42704 no such model; 55000 not trained; P0002 no such row.';
 
+CREATE FUNCTION crm.require_match_rows(model text, ids text[]) RETURNS void
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+AS 'MODULE_PATHNAME', 'crm_match_sql_require_rows';
+COMMENT ON FUNCTION crm.require_match_rows(text, text[]) IS 'Raises P0002 when the table of a match model does not have the rows, or hides them; otherwise does nothing.';
+
 CREATE FUNCTION crm.label_pair(model text, left_id text, right_id text, is_match boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -432,6 +494,9 @@ BEGIN
         RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
     ELSIF left_id IS NULL OR right_id IS NULL OR left_id = right_id THEN
         RAISE EXCEPTION 'a pair has two rows, not "%" and "%"', left_id, right_id USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF is_match IS NOT NULL THEN
+        PERFORM crm.require_match_rows(model, ARRAY[left_id, right_id]);
     END IF;
     DELETE FROM crm.match_label l WHERE l.model = model AND (l.left_id, l.right_id) IN ((left_id, right_id), (right_id, left_id));
     IF is_match IS NOT NULL THEN
@@ -451,9 +516,64 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.label_pair(text, text, text, boolean) IS 'Records that two rows are one entity (true), are not (false: never offered again), or that nothing is known any more (null). Clusters and the next training heed it; the order of the two does not matter. Errors: 42704 no such model; 22023 twice the same row.';
+COMMENT ON FUNCTION crm.label_pair(text, text, text, boolean) IS 'Records that two rows are one entity (true), are not (false: never offered again), or that nothing is known any more (null). Clusters and the next training heed it; the order of the two does not matter. Errors: 42704 no such model; 22023 twice the same row; P0002 no such row.';
 
-CREATE FUNCTION crm.merge_clusters(model text, min_probability float8 DEFAULT 0.99, batch_limit integer DEFAULT 100,
+CREATE FUNCTION crm.review_pairs(model text, max_results integer DEFAULT 20, min_weight float8 DEFAULT NULL, max_weight float8 DEFAULT NULL,
+    OUT left_id text, OUT right_id text, OUT weight float8, OUT probability float8, OUT left_record jsonb, OUT right_record jsonb)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET timezone = 'UTC'
+SET extra_float_digits = 1
+SET bytea_output = 'hex' AS $$
+#variable_conflict use_column
+DECLARE
+    reviewed record;
+    number_text text;
+    asked text;
+BEGIN
+    PERFORM crm.require_installed();
+    SELECT m.relation, to_regclass(m.relation) AS oid, m.id_columns, m.threshold, m.entity INTO reviewed FROM crm.match_model m WHERE m.name = review_pairs.model;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
+    ELSIF max_results IS NULL OR max_results < 1 THEN
+        RAISE EXCEPTION 'max_results must be positive, not %', coalesce(max_results::text, 'null') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF reviewed.oid IS NULL THEN
+        RAISE EXCEPTION 'table % of match model "%" does not exist', reviewed.relation, model
+            USING ERRCODE = 'undefined_table', HINT = 'Was it dropped or renamed? Make the model again, or correct crm.match_model.relation.';
+    END IF;
+    -- By an index where the number is of one column, of a type whose equality everybody finds.
+    SELECT CASE WHEN count(*) = 1 THEN min(format('(t.%I)::text', u.c)) ELSE format('ROW(%s)::text', string_agg(format('t.%I', u.c), ', ' ORDER BY u.n)) END,
+           CASE WHEN count(*) = 1 AND bool_and(y.typnamespace = 'pg_catalog'::regnamespace AND y.typelem = 0)
+                THEN min(format('t.%I = ANY (ARRAY(SELECT i.id FROM asked i)::%s[])', u.c, format_type(a.atttypid, a.atttypmod))) END
+    INTO number_text, asked
+    FROM unnest(reviewed.id_columns) WITH ORDINALITY AS u (c, n)
+    LEFT JOIN pg_attribute a ON a.attrelid = reviewed.oid AND a.attname = u.c AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_type y ON y.oid = a.atttypid;
+    -- Rows that are gone or hidden take their pairs with them, so more are taken than asked for.
+    RETURN QUERY EXECUTE format('WITH waiting AS MATERIALIZED (
+            SELECT p.left_id, p.right_id, p.weight, p.probability, abs(p.weight - $2) AS doubt FROM crm.v_match_pair p
+            WHERE p.model = $1 AND p.status = ''new'' AND p.weight >= coalesce($3, p.weight) AND p.weight <= coalesce($4, p.weight) %4$s
+            ORDER BY 5, 1, 2 LIMIT $5::bigint * 2 + 100
+        ), asked AS MATERIALIZED (
+            SELECT w.left_id AS id FROM waiting w UNION SELECT w.right_id FROM waiting w
+        ), shown AS MATERIALIZED (
+            SELECT %1$s AS id, to_jsonb(t) AS record FROM %2$s AS t WHERE %3$s
+        )
+        SELECT w.left_id, w.right_id, w.weight, w.probability, l.record, r.record
+        FROM waiting w JOIN shown l ON l.id = w.left_id JOIN shown r ON r.id = w.right_id
+        ORDER BY w.doubt, w.left_id, w.right_id LIMIT $5', number_text, reviewed.oid::regclass, coalesce(asked, number_text || ' IN (SELECT i.id FROM asked i)'),
+        -- Of contacts and companies it is known which are gone, and after merging there are many.
+        (SELECT string_agg(format('AND NOT EXISTS (SELECT FROM crm.%I g WHERE g.id = p.%I::bigint AND g.deleted_at IS NOT NULL)', reviewed.entity, side), ' ')
+         FROM unnest('{left_id,right_id}'::text[]) side WHERE reviewed.entity IS NOT NULL))
+    USING review_pairs.model, reviewed.threshold, min_weight, max_weight, max_results;
+END
+$$;
+COMMENT ON FUNCTION crm.review_pairs(text, integer, float8, float8) IS 'The pairs of a match model that wait for a decision, with both rows as JSON, those first that are the most doubtful: whose weight is nearest to the threshold of the model. min_weight and max_weight, in bits, choose a part. Decide with crm.label_pair(), of contacts with crm.decide_duplicate(). Reads the rows with the rights of the caller. Errors: 42704 no such model; 42P01 its table is gone; 22023 max_results is not positive.';
+
+CREATE FUNCTION crm.merge_clusters(model text, min_probability float8 DEFAULT 0.99, batch_limit integer DEFAULT 100, ignore_sources text[] DEFAULT '{}',
     OUT cluster_id text, OUT survivor text, OUT merge_id bigint, OUT skipped text)
 RETURNS SETOF record
 LANGUAGE plpgsql
@@ -467,7 +587,7 @@ BEGIN
     PERFORM crm.require_installed();
     SELECT m.entity INTO kind FROM crm.match_model m WHERE m.name = merge_clusters.model;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
     ELSIF kind IS NULL THEN
         RAISE EXCEPTION 'match model "%" is of a table of yours', model
             USING ERRCODE = 'feature_not_supported', DETAIL = 'Only contacts and companies can be merged.', HINT = 'crm.match_cluster has the rows of each cluster.';
@@ -488,7 +608,7 @@ BEGIN
         skipped := NULL;
         IF kind = 'contact' THEN
             SELECT min(format('contacts %s and %s: %s', a, b, r.reason)) INTO skipped
-            FROM unnest(item.ids) a CROSS JOIN unnest(item.ids) b CROSS JOIN LATERAL (SELECT crm.may_merge(a, b) AS reason) r
+            FROM unnest(item.ids) a CROSS JOIN unnest(item.ids) b CROSS JOIN LATERAL (SELECT crm.may_merge(a, b, ignore_sources) AS reason) r
             WHERE a < b AND r.reason IS NOT NULL;
             IF skipped IS NULL THEN
                 -- The most complete one survives, of equals the oldest.
@@ -509,4 +629,4 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.merge_clusters(text, float8, integer) IS 'Merges clusters of contacts or companies that crm.dedupe() found and whose pairs all have at least min_probability, at most batch_limit a call; call it again for the next ones. Contacts that crm.may_merge() keeps apart are skipped with the reason. The most complete contact survives. Each merge can be undone by crm.unmerge(). Errors: 42704 no such model; 0A000 a model of a table of yours.';
+COMMENT ON FUNCTION crm.merge_clusters(text, float8, integer, text[]) IS 'Merges clusters of contacts or companies that crm.dedupe() found and whose pairs all have at least min_probability, at most batch_limit a call; call it again for the next ones. Contacts that crm.may_merge() keeps apart are skipped with the reason; ignore_sources are external systems that have one person twice, so that two numbers there keep nobody apart. The most complete contact survives. Each merge can be undone by crm.unmerge(). Errors: 42704 no such model; 0A000 a model of a table of yours.';

@@ -71,11 +71,20 @@ $$;
 COMMENT ON FUNCTION crm.job_is_running(text) IS 'Whether a session is running the job of this name now.';
 
 CREATE FUNCTION crm.before_uninstall() RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT crm.unschedule_jobs()
+DECLARE
+    item record;
+BEGIN
+    -- They would refuse every row when there are no keys to write.
+    FOR item IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
+                WHERE t.tgfoid = 'crm.match_door()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0 LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', item.tgname, item.relation);
+    END LOOP;
+    RETURN crm.unschedule_jobs();
+END
 $$;
-COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema, scheduled jobs, or says what there is to undo.';
+COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema: triggers of match models on tables of yours, and scheduled jobs, or says what there is to undo. Errors: 42501 such a table belongs to another.';
 
 CREATE FUNCTION crm.create_roles() RETURNS void
 LANGUAGE plpgsql
@@ -110,11 +119,11 @@ BEGIN
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|import_.*|sales_goal|agent|team|territory|branch|notification',
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|notification|email_domain|email_role|name_alias|installation|audit_log|event_kind|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
             ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
@@ -152,6 +161,51 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights on what is installed; run again, it completes the rights. Takes nothing away. Errors: 42501 when the caller may not create roles.';
+
+CREATE FUNCTION crm.match_status(as_of timestamptz, OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass('crm.match_model') IS NULL OR to_regclass('crm.match_version') IS NULL OR to_regclass('crm.match_door') IS NULL OR to_regclass('crm.match_queue') IS NULL THEN
+        RETURN;                 -- named by crm.status() as missing
+    END IF;
+    RETURN QUERY SELECT 'match model ' || m.name, 'warning', format('table %s is not there', m.relation),
+                        format('SELECT crm.drop_match_model(%L), or correct crm.match_model.relation', m.name)
+    FROM crm.match_model m WHERE to_regclass(m.relation) IS NULL ORDER BY m.name;
+    RETURN QUERY SELECT 'match model ' || m.name, 'warning', format('trained by rules of folding %s, the code has %s', v.key_version, crm.match_key_version()),
+                        format('SELECT crm.train_match_model(%L)', m.name)
+    FROM crm.match_model m JOIN crm.match_version v ON v.model = m.name AND v.version = m.version
+    WHERE v.key_version <> crm.match_key_version() ORDER BY m.name;
+    RETURN QUERY SELECT 'match model ' || m.name, 'warning',
+                        CASE WHEN m.version IS NULL THEN 'not trained since its fields or rules changed: the door does not look'
+                             ELSE format('keys at the door are of version %s, the model is of version %s', coalesce(d.version::text, 'none'), m.version) END,
+                        CASE WHEN m.version IS NULL THEN format('SELECT crm.train_match_model(%L)', m.name) ELSE format('SELECT crm.build_match_keys(%L)', m.name) END
+    FROM crm.match_model m LEFT JOIN crm.match_door d ON d.model = m.name
+    WHERE m.at_the_door <> 'off' AND m.version IS DISTINCT FROM d.version ORDER BY m.name;
+    -- The triggers of a model by table: insert, delete, update and truncate.
+    RETURN QUERY
+    WITH present AS (
+        SELECT m.name, t.tgrelid::regclass AS relation, t.tgname, t.tgenabled, t.tgtype::integer & 60 AS event
+        FROM crm.match_model m
+        JOIN pg_trigger t ON t.tgfoid = 'crm.match_door()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+             AND starts_with(encode(t.tgargs, 'escape'), encode(convert_to(m.name, getdatabaseencoding()), 'escape') || '\000')
+        WHERE m.at_the_door <> 'off')
+    SELECT 'match model ' || p.name, 'error', format('trigger %s on %s is disabled', p.tgname, p.relation),
+           format('ALTER TABLE %s ENABLE TRIGGER %I', p.relation, p.tgname)
+    FROM present p WHERE p.tgenabled = 'D'
+    UNION ALL
+    SELECT 'match model ' || p.name, 'error', format('of the triggers on %s some are missing', p.relation), 'Call crm.guard_duplicates() again.'
+    FROM present p GROUP BY p.name, p.relation HAVING bit_or(p.event) <> 60
+    UNION ALL
+    SELECT 'match model ' || m.name, 'error', format('policy %s, but no table has its triggers', m.at_the_door), 'Call crm.guard_duplicates() again.'
+    FROM crm.match_model m WHERE m.at_the_door <> 'off' AND NOT EXISTS (SELECT FROM present p WHERE p.name = m.name)
+    ORDER BY 1, 3;
+    RETURN QUERY SELECT 'match model ' || q.model, 'warning', format('records wait for the sweep since %s', to_char(min(q.queued_at), 'YYYY-MM-DD HH24:MI:SS TZ')),
+                        'Does job "match" run? A transaction that stays open holds it up: SELECT * FROM pg_stat_activity ORDER BY xact_start.'
+    FROM crm.match_queue q GROUP BY q.model HAVING min(q.queued_at) < as_of - interval '1 hour' ORDER BY q.model;
+END
+$$;
+COMMENT ON FUNCTION crm.match_status(timestamptz) IS 'What crm.status() says of match models: tables that are gone, rules of folding and keys of older versions, missing or disabled triggers, records that wait long for crm.dedup_tick().';
 
 CREATE FUNCTION crm.status(as_of timestamptz DEFAULT now(), OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -240,9 +294,10 @@ BEGIN
                             'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once.'
         FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
     END IF;
+    RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs.';
+COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs, match models.';

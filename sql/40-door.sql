@@ -5,7 +5,7 @@
 CREATE FUNCTION crm.build_match_keys(model text) RETURNS bigint
 LANGUAGE c STRICT
 AS 'MODULE_PATHNAME', 'crm_door_sql_build';
-COMMENT ON FUNCTION crm.build_match_keys(text) IS 'Makes the keys of all rows of a match model by which crm.find_duplicates() looks for duplicates, and returns how many rows there are. To be run after each training; crm.dedup_tick() does it for models at the door. Errors: 42704 no such model; 55000 not trained; 53400 crm.match_memory does not suffice.';
+COMMENT ON FUNCTION crm.build_match_keys(text) IS 'Makes the keys of all rows of a match model by which crm.find_duplicates() looks for duplicates, and returns how many rows there are. To be run after each training; crm.dedup_tick() does it for models at the door. Errors: 42704 no such model; 55000 not trained; 53400 crm.match_memory does not suffice; 42501 row security hides rows from the caller.';
 
 CREATE FUNCTION crm.find_duplicates(model text, record jsonb, max_results integer DEFAULT 10, min_probability float8 DEFAULT 0.1,
     OUT record_id text, OUT weight float8, OUT probability float8, OUT explanation jsonb)
@@ -22,7 +22,7 @@ LANGUAGE c STABLE STRICT ROWS 5
 AS 'MODULE_PATHNAME', 'crm_door_sql_find_text';
 COMMENT ON FUNCTION crm.find_duplicates(text, text, integer, float8) IS 'crm.find_duplicates(text, jsonb, integer, float8) of a record written as text. Errors as there; 22P02 the text is not JSON.';
 
-CREATE FUNCTION crm.note_match_pairs(model text, left_ids text[], right_ids text[], weights float8[]) RETURNS bigint
+CREATE FUNCTION crm.note_match_pairs(model text, left_ids text[], right_ids text[], weights float8[], looked_at text[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -59,16 +59,31 @@ BEGIN
         RETURNING xmax = 0 AS is_new
     )
     SELECT count(*) FILTER (WHERE s.is_new) INTO added FROM stored s;
+    IF looked_at IS NOT NULL THEN
+        WITH gone AS (
+            DELETE FROM crm.match_pair p
+            WHERE p.model = note_match_pairs.model AND p.status = 'new' AND (p.left_id = ANY (looked_at) OR p.right_id = ANY (looked_at))
+              AND NOT EXISTS (SELECT FROM ROWS FROM (unnest(left_ids), unnest(right_ids)) AS f (left_id, right_id)
+                              WHERE f.left_id = p.left_id AND f.right_id = p.right_id)
+            RETURNING p.left_id, p.right_id, (SELECT m.entity FROM crm.match_model m WHERE m.name = p.model) AS entity
+        ), ours AS (
+            DELETE FROM crm.duplicate_pair d USING gone g
+            WHERE g.entity = 'contact' AND d.status = 'new' AND d.method = note_match_pairs.model
+              AND d.contact_id = least(g.left_id::bigint, g.right_id::bigint) AND d.duplicate_id = greatest(g.left_id::bigint, g.right_id::bigint)
+        )
+        DELETE FROM crm.company_duplicate_pair d USING gone g
+        WHERE g.entity = 'company' AND d.status = 'new' AND d.method = note_match_pairs.model
+          AND d.company_id = least(g.left_id::bigint, g.right_id::bigint) AND d.duplicate_id = greatest(g.left_id::bigint, g.right_id::bigint);
+    END IF;
     RETURN added;
 END
 $$;
-COMMENT ON FUNCTION crm.note_match_pairs(text, text[], text[], float8[]) IS 'Brings pairs that were found at the door into crm.match_pair, those of contacts and companies also into crm.duplicate_pair and crm.company_duplicate_pair; gives how many are new. What people decided stays.';
+COMMENT ON FUNCTION crm.note_match_pairs(text, text[], text[], float8[], text[]) IS 'Brings pairs that were found at the door into crm.match_pair, those of contacts and companies also into crm.duplicate_pair and crm.company_duplicate_pair; gives how many are new. Other new pairs of the records looked at, unless null, are withdrawn. What people decided stays.';
 
 CREATE FUNCTION crm.match_door() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'crm_door_sql_trigger';
-COMMENT ON FUNCTION crm.match_door() IS 'Trigger that crm.guard_duplicates() attaches: keeps the keys of changed rows and acts by the policy of the match model, its first argument; the others name the columns of the number. Errors: 23505 an identity is there already and the policy is block.';
-REVOKE ALL ON FUNCTION crm.match_door() FROM PUBLIC;
+COMMENT ON FUNCTION crm.match_door() IS 'Trigger that crm.guard_duplicates() attaches: keeps the keys of changed rows and acts by the policy of the match model, its first argument; the others name the columns of the number. Errors: 23505 an identity is there already and the policy is block; 42501 the owner of the table may not write crm.match_queue.';
 
 CREATE FUNCTION crm.match_door_gone() RETURNS trigger
 LANGUAGE plpgsql
@@ -88,15 +103,19 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    guarded crm.match_model;
+    guarded record;
     columns text[];
     missing text;
     item record;
+    trigger_name text;
     path text := (SELECT string_agg(quote_ident(s), ', ' ORDER BY n) FROM unnest(schemas) WITH ORDINALITY AS u (s, n) WHERE NOT starts_with(s, 'pg_temp'));
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO guarded FROM crm.match_model m WHERE m.name = guard_duplicates.model FOR UPDATE;
-    IF NOT FOUND THEN
+    -- Triggers that a model left behind can be removed.
+    IF NOT FOUND AND NOT (policy = 'off' AND EXISTS (
+        SELECT FROM pg_trigger t WHERE t.tgfoid = 'crm.match_door()'::regprocedure
+          AND starts_with(encode(t.tgargs, 'escape'), encode(convert_to(model, getdatabaseencoding()), 'escape') || '\000'))) IS TRUE THEN
         RAISE EXCEPTION 'there is no match model "%"', model USING ERRCODE = 'undefined_object', HINT = 'crm.match_model lists the models.';
     ELSIF policy IS NULL OR policy <> ALL ('{off,warn,queue,block}'::text[]) THEN
         RAISE EXCEPTION 'unknown policy "%"', coalesce(policy, 'null')
@@ -122,6 +141,10 @@ BEGIN
     ELSIF NOT (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = on_table) THEN
         RAISE EXCEPTION 'must be owner of table %', on_table
             USING ERRCODE = 'insufficient_privilege', DETAIL = 'The expressions of the model run with the rights of the owner.';
+    ELSIF NOT (SELECT has_table_privilege(c.relowner, 'crm.match_queue', 'INSERT') FROM pg_class c WHERE c.oid = on_table) THEN
+        RAISE EXCEPTION 'the owner of table % may not write crm.match_queue', on_table
+            USING ERRCODE = 'insufficient_privilege', DETAIL = 'Triggers on a table of anybody else could make keys of what is not there.',
+                  HINT = format('GRANT INSERT ON crm.match_queue TO %I', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = on_table));
     END IF;
     SELECT c INTO missing FROM unnest(columns) c
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = on_table
@@ -137,9 +160,18 @@ BEGIN
         PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     UPDATE crm.match_door d SET search_path = concat_ws(', ', path, 'pg_temp') WHERE d.model = guarded.name;
-    FOR item IN SELECT * FROM (VALUES ('insert', 'NEW TABLE AS crm_new'), ('update', 'OLD TABLE AS crm_old NEW TABLE AS crm_new'), ('delete', 'OLD TABLE AS crm_old')) AS v (event, tables) LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door(%s)',
-            left('crm_door_' || item.event || '_' || model, 63), item.event, on_table, item.tables,
+    FOR item IN SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS crm_new'), ('update', 'REFERENCING OLD TABLE AS crm_old NEW TABLE AS crm_new'),
+                               ('delete', 'REFERENCING OLD TABLE AS crm_old'), ('truncate', '')) AS v (event, tables) LOOP
+        trigger_name := 'crm_door_' || item.event || '_' || model;
+        IF octet_length(trigger_name) > 63 THEN
+            -- Cut, the names of two models could be one.
+            WHILE octet_length(trigger_name) > 54 LOOP
+                trigger_name := left(trigger_name, -1);
+            END LOOP;
+            trigger_name := trigger_name || '_' || left(encode(sha256(convert_to(model, 'UTF8')), 'hex'), 8);
+        END IF;
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door(%s)',
+            trigger_name, item.event, on_table, item.tables,
             (SELECT string_agg(quote_literal(a), ', ' ORDER BY n) FROM unnest(array_prepend(model, columns)) WITH ORDINALITY AS u (a, n)));
     END LOOP;
     UPDATE crm.match_model m SET at_the_door = policy, updated_at = now() WHERE m.name = guarded.name;
@@ -174,7 +206,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.dedup_tick(text, integer) IS 'Looks at the records that statements have changed since, in the order of their commits, of one match model or all: brings their keys up to date and pairs of the review threshold into crm.match_pair, also such as two transactions made at once without seeing each other. Makes the keys anew after a training. Takes about batch_limit records a model; a model that another session sweeps is left to it. The job "match" calls it every minute. Gives how many records were looked at and how many pairs are new. Errors: 42704 no such model; 22023 batch_limit is not positive; 25000 not at READ COMMITTED.';
+COMMENT ON FUNCTION crm.dedup_tick(text, integer) IS 'Looks at the records that statements have changed since, in the order of their commits, of one match model or all: brings their keys up to date and pairs of the review threshold into crm.match_pair, withdraws new ones of these records that no longer hold, also such as two transactions made at once without seeing each other. Makes the keys anew after a training. Takes about batch_limit records a model; a model that another session sweeps is left to it. The job "match" calls it every minute. Gives how many records were looked at and how many pairs are new. Errors: 42704 no such model; 22023 batch_limit is not positive; 25000 not at READ COMMITTED; 42501 row security hides rows from the caller.';
 
 CREATE FUNCTION crm.match_tick(as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE sql

@@ -126,7 +126,7 @@ _PG_init(void)
 							NULL);
 	DefineCustomIntVariable("crm.match_workers",
 							"Processes that may help with a run of a match model.",
-							"They come from max_parallel_workers; 0 for none.",
+							"They come from max_parallel_workers, one less than there are processors at most; 0 for none.",
 							&crm_match_workers,
 							2,
 							0,

@@ -3,6 +3,7 @@
 -- @whole sql/17-compare.sql
 -- @functions sql/20-history.sql
 -- @functions sql/31-contact.sql
+-- @functions sql/32-import.sql
 -- @functions sql/33-quality.sql
 -- @functions sql/35-activity.sql
 DROP FUNCTION crm.row_texts(regclass, text);

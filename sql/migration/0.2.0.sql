@@ -1,6 +1,11 @@
 -- Merges of 0.1.0 can be undone as far as their journal goes: it had no
 -- updated_at of the survivor.
 DO $migration$
+DECLARE
+    part CONSTANT text := 'j.%1$s || coalesce((SELECT jsonb_object_agg(e.key, e.value)
+        FROM jsonb_each(crm.row_texts(crm.row_restore(NULL::%2$s, (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(j.%1$s) k WHERE k.key = ANY ($1))))) e
+        WHERE e.key = ANY ($1) AND j.%1$s ? e.key), ''{}'')';
+    item record;
 BEGIN
     IF to_regclass('crm.merge_journal') IS NULL THEN
         RETURN;
@@ -26,6 +31,24 @@ BEGIN
         (SELECT b.key FROM jsonb_each_text(j.row_before) b
          WHERE b.value = j.absorbed_id::text ORDER BY b.key <> 'contact_id', b.key LIMIT 1))
     WHERE j.operation = 'drop';
+    -- 0.1.0 wrote what the casts to text give; of some types, as boolean and
+    -- char(n), that is not what is printed, with which rows are compared now.
+    FOR item IN
+        SELECT r.target, array_agg(a.attname::text) AS columns, r.name
+        FROM (SELECT j.relation AS name, crm.relation_of(j.relation) AS target FROM crm.merge_journal j GROUP BY j.relation) r
+        JOIN pg_attribute a ON a.attrelid = r.target AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_type t ON t.oid = a.atttypid
+        WHERE EXISTS (SELECT FROM pg_cast c WHERE c.castsource IN (t.oid, t.typbasetype) AND c.casttarget = 'text'::regtype AND c.castmethod = 'f')
+        GROUP BY r.name, r.target
+    LOOP
+        BEGIN
+            EXECUTE format('UPDATE crm.merge_journal j SET row_before = %s, row_after = %s WHERE j.relation = $2',
+                           format(part, 'row_before', item.target), format(part, 'row_after', item.target))
+            USING item.columns, item.name;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR undefined_object THEN
+            NULL;               -- a type has changed since: what cannot be read stays as it is
+        END;
+    END LOOP;
 END
 $migration$;
 

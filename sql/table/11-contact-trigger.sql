@@ -139,7 +139,8 @@ BEGIN
     ELSIF TG_OP = 'DELETE' THEN
         SELECT array_agg(o.contact_id) INTO ids
         FROM (SELECT DISTINCT contact_id FROM old_rows) o
-        WHERE NOT EXISTS (SELECT FROM crm.contact c WHERE c.id = o.contact_id AND (c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL));
+        -- One by one: as a join it would read all that are gone for one row.
+        WHERE NOT coalesce((SELECT c.deleted_at IS NOT NULL OR c.merged_into IS NOT NULL FROM crm.contact c WHERE c.id = o.contact_id), false);
         -- Only the keys of these rows can go, those that no other row has. Of
         -- many it is not worth while: see crm.refresh_contact_keys().
         IF cardinality(ids) <= 20 THEN

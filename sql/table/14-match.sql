@@ -127,7 +127,7 @@ CREATE TABLE crm.match_pair (
     decided_by text, -- Who decided.
     PRIMARY KEY (model, left_id, right_id)
 );
-COMMENT ON TABLE crm.match_pair IS 'Pairs that crm.dedupe() found in tables of yours; those of contacts are in crm.duplicate_pair.';
+COMMENT ON TABLE crm.match_pair IS 'Pairs that crm.dedupe() and the watch at the door found. What was decided of contacts and companies since is in crm.duplicate_pair and crm.company_duplicate_pair; crm.v_match_pair has both.';
 CREATE INDEX match_pair_right ON crm.match_pair (model, right_id);
 
 CREATE TABLE crm.match_cluster (

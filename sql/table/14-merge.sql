@@ -13,7 +13,8 @@ CREATE TABLE crm.merge (
 );
 COMMENT ON TABLE crm.merge IS 'Merges of contacts and companies, and whether they were undone; crm.merge_journal has what each did.';
 CREATE INDEX merge_survivor ON crm.merge (entity, survivor_id);
-CREATE INDEX merge_absorbed ON crm.merge USING gin (absorbed_ids);
+-- Without a pending list, which every search would read from end to end.
+CREATE INDEX merge_absorbed ON crm.merge USING gin (absorbed_ids) WITH (fastupdate = off);
 
 CREATE TABLE crm.soft_reference (
     relation text NOT NULL, -- Table, with schema.

@@ -212,7 +212,8 @@ SELECT
     d.strength, -- How strong the evidence is, 0 to 1.
     d.evidence, -- Which keys agree, and what differs.
     d.status, -- new or confirmed.
-    d.found_at -- When the pair was found.
+    d.found_at, -- When the pair was found.
+    d.method -- What found it: exact keys, a match model, or a person.
 FROM crm.duplicate_pair d
 JOIN crm.contact a ON a.id = d.contact_id AND a.deleted_at IS NULL
 JOIN crm.contact b ON b.id = d.duplicate_id AND b.deleted_at IS NULL

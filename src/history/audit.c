@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -195,13 +196,59 @@ log_changed(TriggerData *trigger, const char *actor, const char *role)
 	crm_close_changes(&reader);
 }
 
+/*
+ * The statement that logs the rows of an INSERT into a table: its plan is kept
+ * for each, since most statements insert few rows and planning it would take
+ * longer than writing them.
+ */
+typedef struct InsertPlan
+{
+	Oid			relation;		/* must be first */
+	char	   *sql;
+	SPIPlanPtr	plan;
+} InsertPlan;
+
+static HTAB *insert_plans = NULL;
+
+/* The caller is connected to SPI and has registered the transition table. */
+static SPIPlanPtr
+insert_plan(Oid relation, const char *sql)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID};
+	InsertPlan *kept;
+	SPIPlanPtr	plan;
+	bool		found;
+
+	if (insert_plans == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(InsertPlan), .hcxt = TopMemoryContext};
+
+		insert_plans = hash_create("crm audit plans", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	kept = hash_search(insert_plans, &relation, HASH_FIND, NULL);
+	if (kept != NULL && strcmp(kept->sql, sql) == 0)
+		return kept->plan;
+	plan = SPI_prepare(sql, 3, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	/* A table that got or lost a column: the old plan may be running. */
+	if (kept != NULL)
+		return plan;
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	sql = MemoryContextStrdup(TopMemoryContext, sql);
+	kept = hash_search(insert_plans, &relation, HASH_ENTER, &found);
+	kept->sql = unconstify(char *, sql);
+	kept->plan = plan;
+	return plan;
+}
+
 /* All rows of an INSERT statement at once. */
 static void
 log_inserted(TriggerData *trigger, const char *actor, const char *role)
 {
 	Relation	relation = trigger->tg_relation;
 	TupleDesc	desc = RelationGetDescr(relation);
-	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[3];
 	StringInfoData sql;
 
@@ -217,7 +264,7 @@ log_inserted(TriggerData *trigger, const char *actor, const char *role)
 	values[0] = CStringGetTextDatum(RelationGetRelationName(relation));
 	values[1] = CStringGetTextDatum(actor);
 	values[2] = CStringGetTextDatum(role);
-	if (SPI_execute_with_args(sql.data, 3, types, values, NULL, false, 0) != SPI_OK_INSERT)
+	if (SPI_execute_plan(insert_plan(RelationGetRelid(relation), sql.data), values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "writing the audit log failed");
 }
 

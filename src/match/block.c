@@ -18,9 +18,6 @@
 /* Pairs that any rule may give. */
 #define LEAST_BUDGET 500000
 
-/* Rules whose keys are collected in one pass. */
-#define RULES_AT_ONCE 6
-
 /* Blocks on which dividers are tried. */
 #define TRIED_BLOCKS 16
 
@@ -358,40 +355,35 @@ sort_entries(Entry *entries, Entry *other, size_t count)
 	return entries;
 }
 
-/* Keys of a rule as they are collected. */
-typedef struct Collected
-{
-	Entry	   *entries;		/* with as much room again behind, for sorting */
-	size_t		count;
-	size_t		room;
-} Collected;
-
+/* Makes room for so many keys, and as many for sorting behind them. */
 static void
-collect_key(Collected *collected, uint32_t key, uint32_t record, CrmMatchHost *host)
+reserve(CrmMatchCollected *collected, size_t room, CrmMatchHost *host)
 {
-	if (collected->count == collected->room)
-	{
-		Entry	   *grown = host->allocate(host, 4 * collected->room * sizeof(Entry));
+	Entry	   *grown;
 
+	if (room <= collected->room)
+		return;
+	grown = host->allocate(host, 2 * room * sizeof(Entry));
+	if (collected->entries != NULL)
+	{
 		memcpy(grown, collected->entries, collected->count * sizeof(Entry));
 		host->release(host, collected->entries);
-		collected->entries = grown;
-		collected->room *= 2;
 	}
-	collected->entries[collected->count++] = (Entry) {key, record};
+	collected->entries = grown;
+	collected->room = room;
 }
 
 /* Keys of some rules at once, as going through the records is what costs. */
 static void
-collect_rules(const CrmMatchRecords *records, int first, int last, Collected *collected, CrmMatchHost *host)
+collect_rules(const CrmMatchRecords *records, int first, int last, CrmMatchCollected *collected, CrmMatchHost *host)
 {
 	const CrmMatchModel *model = records->model;
 
 	for (int r = first; r < last; r++)
 	{
-		collected[r - first] = (Collected) {NULL, 0, records->count / 2 + 1024};
+		collected[r - first].count = 0;
 		if (model->rule[r].made)
-			collected[r - first].entries = host->allocate(host, 2 * collected[r - first].room * sizeof(Entry));
+			reserve(&collected[r - first], (size_t) records->count + 1024, host);
 	}
 	for (uint32_t record = 0; record < records->count; record++)
 	{
@@ -404,7 +396,13 @@ collect_rules(const CrmMatchRecords *records, int first, int last, Collected *co
 			if (!model->rule[r].made)
 				continue;
 			for (int i = 0; i < model->rule[r].slots && key[i] != 0; i++)
-				collect_key(&collected[r - first], key[i], record, host);
+			{
+				CrmMatchCollected *to = &collected[r - first];
+
+				if (to->count == to->room)
+					reserve(to, 2 * to->room, host);
+				to->entries[to->count++] = (Entry) {key[i], record};
+			}
 		}
 		if ((record & 65535) == 0)
 			host->interrupt(host);
@@ -440,21 +438,37 @@ is_first_common(const CrmMatchModel *model, const CrmMatchRule *rule, uint32_t k
 	return true;
 }
 
-/* How many records ahead memory is asked for. */
-#define AHEAD 3
+/* How many records ahead memory is asked for: with all their keys, with one. */
+#define AHEAD 8
+#define FAR_AHEAD 16
+
+/* Pairs that wait for the features of the second record. */
+#define WAITING 8
 
 static inline void
-fetch_ahead(const CrmMatchRecords *records, uint32_t record)
+fetch(const void *memory)
 {
 #ifdef __GNUC__
+	__builtin_prefetch(memory);
+#endif
+}
+
+static inline void
+fetch_keys(const CrmMatchRecords *records, uint32_t record)
+{
 	const char *keys = (const char *) crm_match_keys(records, record);
-	const char *feature = (const char *) crm_match_feature(records, record);
 
 	for (int i = 0; i < records->model->slots * (int) sizeof(uint32_t); i += 64)
-		__builtin_prefetch(keys + i);
+		fetch(keys + i);
+}
+
+static inline void
+fetch_feature(const CrmMatchRecords *records, uint32_t record)
+{
+	const char *feature = (const char *) crm_match_feature(records, record);
+
 	for (int i = 0; i < records->model->feature_size; i += 64)
-		__builtin_prefetch(feature + i);
-#endif
+		fetch(feature + i);
 }
 
 void
@@ -465,6 +479,13 @@ crm_match_enumerate(const CrmMatchRecords *records, int rule_number, const CrmMa
 	const CrmMatchModel *model = records->model;
 	const CrmMatchRule *rule = &model->rule[rule_number];
 	uint32_t	done = 0;
+	struct
+	{
+		uint32_t	a;
+		uint32_t	b;
+	}			waiting[WAITING];
+	uint64_t	met = 0;
+	uint64_t	called = 0;
 
 	for (size_t start = first; start < last;)
 	{
@@ -482,14 +503,26 @@ crm_match_enumerate(const CrmMatchRecords *records, int rule_number, const CrmMa
 			uint32_t	a = entry[i].record;
 			const uint32_t *keys = crm_match_keys(records, a);
 
+			if (i == start)
+				fetch_feature(records, a);
 			for (size_t j = i + 1; j < end; j++)
 			{
 				uint32_t	b = entry[j].record;
 
-				if (j + AHEAD < last)
-					fetch_ahead(records, entry[j + AHEAD].record);
-				if (is_first_common(model, rule, entry[start].key, keys, crm_match_keys(records, b)))
-					pair(a, b, argument);
+				/* Once, with the first of the block. */
+				if (i == start && j + AHEAD < last)
+					fetch_keys(records, entry[j + AHEAD].record);
+				if (!is_first_common(model, rule, entry[start].key, keys, crm_match_keys(records, b)))
+					continue;
+				fetch_feature(records, b);
+				waiting[met % WAITING].a = a;
+				waiting[met % WAITING].b = b;
+				met++;
+				if (met - called == WAITING)
+				{
+					pair(waiting[called % WAITING].a, waiting[called % WAITING].b, argument);
+					called++;
+				}
 			}
 			done += (uint32_t) (end - i);
 			if (done >= 65536)
@@ -500,6 +533,8 @@ crm_match_enumerate(const CrmMatchRecords *records, int rule_number, const CrmMa
 		}
 		start = end;
 	}
+	for (; called < met; called++)
+		pair(waiting[called % WAITING].a, waiting[called % WAITING].b, argument);
 }
 
 uint64_t
@@ -526,31 +561,10 @@ crm_match_shared_rules(const CrmMatchRecords *records, uint32_t a, uint32_t b)
 
 /* ---- blocks that are too large ---- */
 
-static void
-replace_key(uint32_t *key, const CrmMatchRule *rule, uint32_t old_key, uint32_t new_key)
-{
-	uint32_t   *slot = key + rule->slot;
-	int			count = 0;
-	int			at;
-
-	for (int i = 0; i < rule->slots && slot[i] != 0; i++)
-		if (slot[i] != old_key)
-			slot[count++] = slot[i];
-	if (new_key != 0)
-	{
-		for (at = count; at > 0 && slot[at - 1] > new_key; at--)
-			slot[at] = slot[at - 1];
-		if (at == 0 || slot[at - 1] != new_key)
-		{
-			slot[at] = new_key;
-			count++;
-		}
-	}
-	for (int i = count; i < rule->slots; i++)
-		slot[i] = 0;
-}
-
-/* The keys that members of a block would get by another rule, sorted. */
+/*
+ * The keys that members of a block would get by another rule, sorted; with the
+ * places of the members in the block.
+ */
 static Entry *
 divided_entries(const CrmMatchRecords *records, const Entry *block, uint32_t size, int other,
 				Entry *made, Entry *room, uint32_t *count)
@@ -562,8 +576,10 @@ divided_entries(const CrmMatchRecords *records, const Entry *block, uint32_t siz
 	{
 		uint32_t	key = crm_match_keys(records, block[i].record)[rule->slot];
 
+		if (i + FAR_AHEAD < size)
+			fetch(crm_match_keys(records, block[i + FAR_AHEAD].record) + rule->slot);
 		if (key != 0)
-			made[n++] = (Entry) {fold_key(crm_match_mix(block[i].key, key)), block[i].record};
+			made[n++] = (Entry) {fold_key(crm_match_mix(block[i].key, key)), i};
 	}
 	*count = n;
 	return sort_entries(made, room, n);
@@ -652,68 +668,96 @@ choose_divider(const CrmMatchRecords *records, int rule, const Entry *entries, s
 	return best;
 }
 
-/* Keeps the blocks of two records or more. */
+/* The changes and the large blocks of a division as they grow. */
+typedef struct Growing
+{
+	CrmMatchDivision *division;
+	size_t		changes_room;
+	size_t		large_room;
+	CrmMatchHost *host;
+} Growing;
+
+static void *
+grow(void *memory, size_t count, size_t more, size_t *room, size_t size, CrmMatchHost *host)
+{
+	void	   *grown;
+
+	if (count + more <= *room)
+		return memory;
+	*room = (count + more) * 2;
+	grown = host->allocate(host, *room * size);
+	if (count > 0)
+		memcpy(grown, memory, count * size);
+	if (memory != NULL)
+		host->release(host, memory);
+	return grown;
+}
+
+/*
+ * Keeps the blocks of two records or more, in front of the entries that they
+ * are made of: no block becomes larger.
+ */
 static void
-keep_block(CrmMatchBlocks *blocks, size_t *room, const Entry *entries, size_t size, CrmMatchHost *host)
+keep_block(CrmMatchBlocks *blocks, const Entry *entries, size_t size)
 {
 	if (size < 2)
 		return;
-	if (blocks->count + size > *room)
-	{
-		size_t		larger = (blocks->count + size) * 2;
-		Entry	   *grown = host->allocate(host, larger * sizeof(Entry));
-
-		if (blocks->count > 0)
-			memcpy(grown, blocks->entry, blocks->count * sizeof(Entry));
-		if (blocks->entry != NULL)
-			host->release(host, blocks->entry);
-		blocks->entry = grown;
-		*room = larger;
-	}
-	memcpy(blocks->entry + blocks->count, entries, size * sizeof(Entry));
+	memmove(blocks->entry + blocks->count, entries, size * sizeof(Entry));
 	blocks->count += size;
 	blocks->pairs += pairs_of(size);
 }
 
-/* Divides a block; its members get the new keys in place of the old one. */
+/* Divides a block; its members are to get the new keys in place of the old one. */
 static uint32_t
-divide_block(CrmMatchRecords *records, const CrmMatchRule *rule, int divider, const Entry *entries, uint32_t size,
-			 uint32_t cap, Entry *room, CrmMatchBlocks *blocks, size_t *blocks_room, CrmMatchHost *host)
+divide_block(const CrmMatchRecords *records, const Entry *block, uint32_t size, uint32_t cap, Entry *room, Growing *growing)
 {
+	CrmMatchDivision *division = growing->division;
 	uint32_t	kept = 0;
 	uint32_t	n = 0;
-	Entry	   *sorted = divider < 0 ? room : divided_entries(records, entries, size, divider, room, room + size, &n);
+	Entry	   *sorted = division->divider < 0 ? room : divided_entries(records, block, size, division->divider, room, room + size, &n);
+	CrmMatchChange *change;
 
+	division->change = grow(division->change, division->changes, size, &growing->changes_room, sizeof(CrmMatchChange), growing->host);
+	change = division->change + division->changes;
+	division->changes += size;
 	for (uint32_t i = 0; i < size; i++)
-		replace_key(crm_match_keys(records, entries[i].record), rule, entries[i].key, 0);
+		change[i] = (CrmMatchChange) {block[i].record, block[i].key, 0};
+	for (size_t i = 0; i < n;)
+	{
+		size_t		j = end_of_block(sorted, i, n);
+
+		for (size_t k = i; k < j; k++)
+		{
+			uint32_t	place = sorted[k].record;
+
+			if (j - i <= cap)
+				change[place].new_key = sorted[k].key;
+			sorted[k].record = change[place].record;
+		}
+		if (j - i <= cap)
+			kept += (uint32_t) (j - i);
+		i = j;
+	}
 	for (size_t i = 0; i < n;)
 	{
 		size_t		j = end_of_block(sorted, i, n);
 
 		if (j - i <= cap)
-		{
-			for (size_t k = i; k < j; k++)
-				replace_key(crm_match_keys(records, sorted[k].record), rule, 0, sorted[k].key);
-			keep_block(blocks, blocks_room, sorted + i, j - i, host);
-			kept += (uint32_t) (j - i);
-		}
+			keep_block(&division->blocks, sorted + i, j - i);
 		i = j;
 	}
 	return kept;
 }
 
-/* The blocks of one rule. */
 static void
-make_blocks(CrmMatchRecords *records, CrmMatchModel *model, int r, Collected *collected, bool choose,
-			uint32_t limit, uint64_t budget, CrmMatchBlocks *blocks,
-			void (*report) (const CrmMatchLargeBlock *block, void *argument), void *argument, CrmMatchHost *host)
+divide_rule(const CrmMatchRecords *records, int r, CrmMatchCollected *collected, bool choose, uint32_t limit,
+			uint64_t budget, CrmMatchDivision *division, CrmMatchHost *host)
 {
-	CrmMatchRule *rule = &model->rule[r];
+	Growing		growing = {division, 0, 0, host};
 	size_t		count = collected->count;
 	Entry	   *entries = sort_entries(collected->entries, collected->entries + collected->room, count);
 	uint32_t	cap = choose_cap(entries, count, limit, budget, host);
 	size_t		largest = 0;
-	size_t		blocks_room = 0;
 	Entry	   *room = NULL;
 
 	for (size_t start = 0; start < count;)
@@ -724,11 +768,12 @@ make_blocks(CrmMatchRecords *records, CrmMatchModel *model, int r, Collected *co
 			largest = end - start;
 		start = end;
 	}
+	division->blocks.entry = entries;
 	if (largest > cap)
 	{
 		room = host->allocate(host, 2 * largest * sizeof(Entry));
 		if (choose)
-			rule->divider = choose_divider(records, r, entries, count, cap, room, host);
+			division->divider = choose_divider(records, r, entries, count, cap, room, host);
 	}
 	for (size_t start = 0; start < count;)
 	{
@@ -736,16 +781,16 @@ make_blocks(CrmMatchRecords *records, CrmMatchModel *model, int r, Collected *co
 		uint32_t	size = (uint32_t) (end - start);
 
 		if (size <= cap)
-			keep_block(blocks, &blocks_room, entries + start, size, host);
+			keep_block(&division->blocks, entries + start, size);
 		else
 		{
-			uint32_t	kept = divide_block(records, rule, rule->divider, entries + start, size, cap, room, blocks, &blocks_room, host);
+			uint32_t	kept = divide_block(records, entries + start, size, cap, room, &growing);
 
-			if (report != NULL && size > limit)
+			if (size > limit)
 			{
-				CrmMatchLargeBlock large = {r, entries[start].key, size, rule->divider, size - kept, entries[start].record};
-
-				report(&large, argument);
+				division->large = grow(division->large, division->larges, 1, &growing.large_room, sizeof(CrmMatchLargeBlock), host);
+				division->large[division->larges++] =
+					(CrmMatchLargeBlock) {r, entries[start].key, size, division->divider, size - kept, entries[start].record};
 			}
 			host->interrupt(host);
 		}
@@ -755,35 +800,60 @@ make_blocks(CrmMatchRecords *records, CrmMatchModel *model, int r, Collected *co
 		host->release(host, room);
 }
 
-uint64_t
-crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
-				 uint32_t limit, double pairs_per_record, CrmMatchBlocks *blocks,
-				 void (*report) (const CrmMatchLargeBlock *block, void *argument),
-				 void *argument, CrmMatchHost *host)
+void
+crm_match_divide_rules(const CrmMatchRecords *records, int first, int last, bool choose, uint32_t limit,
+					   double pairs_per_record, CrmMatchCollected *collected, CrmMatchDivision *division,
+					   CrmMatchHost *host)
 {
-	uint64_t	total = 0;
 	double		wanted = pairs_per_record * records->count;
 	uint64_t	budget = wanted < LEAST_BUDGET ? LEAST_BUDGET : wanted > 1e15 ? (uint64_t) 1e15 : (uint64_t) wanted;
 
-	memset(blocks, 0, model->rules * sizeof(CrmMatchBlocks));
-	for (int first = 0; first < model->rules; first += RULES_AT_ONCE)
+	collect_rules(records, first, last, collected, host);
+	for (int r = first; r < last; r++)
 	{
-		int			last = first + RULES_AT_ONCE < model->rules ? first + RULES_AT_ONCE : model->rules;
-		Collected	collected[RULES_AT_ONCE];
+		const CrmMatchRule *rule = &records->model->rule[r];
 
-		collect_rules(records, first, last, collected, host);
-		for (int r = first; r < last; r++)
+		division[r - first] = (CrmMatchDivision) {.divider = choose ? -1 : rule->divider};
+		if (rule->made)
+			divide_rule(records, r, &collected[r - first], choose, limit, budget, &division[r - first], host);
+	}
+}
+
+/* Puts one key in the place of another. */
+static void
+replace_key(uint32_t *key, const CrmMatchRule *rule, uint32_t old_key, uint32_t new_key)
+{
+	uint32_t   *slot = key + rule->slot;
+	int			count = 0;
+	int			at;
+
+	for (int i = 0; i < rule->slots && slot[i] != 0; i++)
+		if (slot[i] != old_key)
+			slot[count++] = slot[i];
+	if (new_key != 0)
+	{
+		for (at = count; at > 0 && slot[at - 1] > new_key; at--)
+			slot[at] = slot[at - 1];
+		if (at == 0 || slot[at - 1] != new_key)
 		{
-			if (choose)
-				model->rule[r].divider = -1;
-			if (!model->rule[r].made)
-				continue;
-			make_blocks(records, model, r, &collected[r - first], choose, limit, budget, &blocks[r], report, argument, host);
-			host->release(host, collected[r - first].entries);
-			total += blocks[r].pairs;
+			slot[at] = new_key;
+			count++;
 		}
 	}
-	return total;
+	for (int i = count; i < rule->slots; i++)
+		slot[i] = 0;
+}
+
+void
+crm_match_change_keys(const CrmMatchRecords *records, int r, const CrmMatchChange *change, size_t changes)
+{
+	for (size_t i = 0; i < changes; i++)
+	{
+		if (i + FAR_AHEAD < changes)
+			fetch(crm_match_keys(records, change[i + FAR_AHEAD].record) + records->model->rule[r].slot);
+		replace_key(crm_match_keys(records, change[i].record), &records->model->rule[r],
+					change[i].old_key, change[i].new_key);
+	}
 }
 
 void
@@ -810,19 +880,13 @@ crm_match_choose_made(CrmMatchModel *model)
 }
 
 void
-crm_match_drop_idle(CrmMatchRecords *records, CrmMatchBlocks *blocks, CrmMatchHost *host)
+crm_match_clear_idle(CrmMatchRecords *records, CrmMatchHost *host)
 {
 	const CrmMatchModel *model = records->model;
 	bool		any = false;
 
 	for (int r = 0; r < model->rules; r++)
-		if (model->rule[r].idle)
-		{
-			any = any || model->rule[r].made;
-			if (blocks[r].entry != NULL)
-				host->release(host, blocks[r].entry);
-			blocks[r] = (CrmMatchBlocks) {NULL, 0, 0};
-		}
+		any = any || (model->rule[r].idle && model->rule[r].made);
 	for (uint32_t i = 0; i < records->count && any; i++)
 	{
 		uint32_t   *key = crm_match_keys(records, i);

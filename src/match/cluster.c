@@ -8,7 +8,15 @@
  * too low to be kept, count as missing, which is negative: so one wrong pair
  * cannot join two entities, as it does where connected records are taken for
  * one.  Only clusters with at least one pair between them are ever looked at.
+ *
+ * The mean of a cluster that has grown to a third one is between the means of
+ * its two halves.  To a cluster that only one half had pairs with, the other
+ * half is missing, so there the mean has fallen: what the heap says of it is too
+ * high, and is computed anew only when it comes to the top.  So a join looks at
+ * the links of the smaller half alone, and n pairs take n log n steps even
+ * where each record of a large group has a pair with each.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,21 +25,25 @@
 /* The pairs between two clusters: sum of weights and number. */
 typedef struct Link
 {
-	uint32_t	other;
+	uint32_t	other;			/* or FREE */
 	uint32_t	pairs;
+	uint32_t	queued;			/* size of both together when they came into the
+								 * heap last; 0: they are not there */
 	double		sum;
 } Link;
+
+#define FREE UINT32_MAX
 
 typedef struct Cluster
 {
 	uint32_t	size;			/* 0: joined to another one */
 	uint32_t	least;			/* smallest member */
 	uint32_t	links;
-	uint32_t	room;
-	Link	   *link;			/* in no order */
+	uint32_t	room;			/* a power of two, or 0 */
+	Link	   *link;			/* hashed by other, to the next free place */
 } Cluster;
 
-/* What may be joined; stale when a cluster has changed since. */
+/* What may be joined; too high when a cluster has grown since. */
 typedef struct Candidate
 {
 	double		mean;
@@ -45,12 +57,15 @@ typedef struct State
 {
 	CrmMatchHost *host;
 	Cluster    *cluster;
+	Link	   *small;			/* the first links of records that have few, */
+	size_t		smalls;			/* allocated all at once */
 	Candidate  *heap;
 	size_t		heap_size;
 	size_t		heap_room;
+	size_t		queued;			/* candidates in the heap that still count */
 	double		missing;
 	double		threshold;
-	uint32_t   *place;			/* of a cluster among the links at hand, or UINT32_MAX */
+	bool		is_falling;		/* whether means fall as said above */
 	uint64_t	walked;			/* links, since interrupts were last asked for */
 } State;
 
@@ -91,13 +106,10 @@ heap_push(State *state, Candidate candidate)
 	state->heap[at] = candidate;
 }
 
-static Candidate
-heap_pop(State *state)
+/* Puts a candidate at a place of the heap, or below it. */
+static void
+sink(State *state, size_t at, Candidate candidate)
 {
-	Candidate	first = state->heap[0];
-	Candidate	last = state->heap[--state->heap_size];
-	size_t		at = 0;
-
 	for (;;)
 	{
 		size_t		child = 2 * at + 1;
@@ -106,54 +118,31 @@ heap_pop(State *state)
 			break;
 		if (child + 1 < state->heap_size && comes_before(&state->heap[child + 1], &state->heap[child]))
 			child++;
-		if (!comes_before(&state->heap[child], &last))
+		if (!comes_before(&state->heap[child], &candidate))
 			break;
 		state->heap[at] = state->heap[child];
 		at = child;
 	}
+	state->heap[at] = candidate;
+}
+
+static Candidate
+heap_pop(State *state)
+{
+	Candidate	first = state->heap[0];
+	Candidate	last = state->heap[--state->heap_size];
+
 	if (state->heap_size > 0)
-		state->heap[at] = last;
+		sink(state, 0, last);
 	return first;
 }
 
-static void
-consider(State *state, uint32_t a, uint32_t b, const Link *link)
+static double
+mean_of(const State *state, uint32_t a, uint32_t b, const Link *link)
 {
-	const Cluster *x = &state->cluster[a];
-	const Cluster *y = &state->cluster[b];
-	double		all = (double) x->size * y->size;
-	double		mean = (link->sum + (all - link->pairs) * state->missing) / all;
+	double		all = (double) state->cluster[a].size * state->cluster[b].size;
 
-	if (mean < state->threshold)
-		return;
-	if (a > b)
-	{
-		uint32_t	c = a;
-
-		a = b;
-		b = c;
-	}
-	heap_push(state, (Candidate) {mean, a, b, state->cluster[a].size, state->cluster[b].size});
-}
-
-static void
-add_link(State *state, uint32_t a, Link link)
-{
-	Cluster    *cluster = &state->cluster[a];
-
-	if (cluster->links == cluster->room)
-	{
-		uint32_t	room = cluster->room * 2 + 4;
-		Link	   *grown = state->host->allocate(state->host, room * sizeof(Link));
-
-		if (cluster->links > 0)
-			memcpy(grown, cluster->link, cluster->links * sizeof(Link));
-		if (cluster->link != NULL)
-			state->host->release(state->host, cluster->link);
-		cluster->link = grown;
-		cluster->room = room;
-	}
-	cluster->link[cluster->links++] = link;
+	return (link->sum + (all - link->pairs) * state->missing) / all;
 }
 
 static void
@@ -167,72 +156,209 @@ walk(State *state, uint64_t links)
 	}
 }
 
+static uint32_t
+first_place(uint32_t other, uint32_t room)
+{
+	return (uint32_t) ((other * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (room - 1);
+}
+
+/* The link to a cluster, or the free place where it would be. */
+static Link *
+place_of(const Cluster *cluster, uint32_t other)
+{
+	uint32_t	at = first_place(other, cluster->room);
+
+	while (cluster->link[at].other != other && cluster->link[at].other != FREE)
+		at = (at + 1) & (cluster->room - 1);
+	return &cluster->link[at];
+}
+
 static Link *
 find_link(const Cluster *cluster, uint32_t other)
 {
-	for (uint32_t i = 0; i < cluster->links; i++)
-		if (cluster->link[i].other == other)
-			return &cluster->link[i];
-	return NULL;
+	Link	   *link = cluster->room > 0 ? place_of(cluster, other) : NULL;
+
+	return link == NULL || link->other == FREE ? NULL : link;
 }
 
+/* How many links a room takes: three places of four, but for the smallest. */
+static uint32_t
+most_links(uint32_t room)
+{
+	return room == 2 ? 1 : room - room / 4;
+}
+
+static void
+release_links(State *state, Cluster *cluster)
+{
+	if (cluster->link != NULL &&
+		(cluster->link < state->small || cluster->link >= state->small + state->smalls))
+		state->host->release(state->host, cluster->link);
+	cluster->link = NULL;
+}
+
+/* Adds a link that is not there yet. */
+static void
+add_link(State *state, uint32_t a, Link link)
+{
+	Cluster    *cluster = &state->cluster[a];
+
+	if (cluster->links == most_links(cluster->room))
+	{
+		Cluster		grown = *cluster;
+
+		grown.room = cluster->room * 2;
+		grown.link = state->host->allocate(state->host, (size_t) grown.room * sizeof(Link));
+		for (uint32_t i = 0; i < grown.room; i++)
+			grown.link[i].other = FREE;
+		for (uint32_t i = 0; i < cluster->room; i++)
+			if (cluster->link[i].other != FREE)
+				*place_of(&grown, cluster->link[i].other) = cluster->link[i];
+		release_links(state, cluster);
+		walk(state, grown.room);
+		*cluster = grown;
+	}
+	*place_of(cluster, link.other) = link;
+	cluster->links++;
+}
+
+/* Takes a link away; those behind it move up to where they are looked for. */
 static void
 drop_link(Cluster *cluster, uint32_t other)
 {
 	Link	   *link = find_link(cluster, other);
+	uint32_t	gap;
 
-	if (link != NULL)
-		*link = cluster->link[--cluster->links];
+	if (link == NULL)
+		return;
+	gap = (uint32_t) (link - cluster->link);
+	for (uint32_t at = gap;;)
+	{
+		uint32_t	first;
+
+		at = (at + 1) & (cluster->room - 1);
+		if (cluster->link[at].other == FREE)
+			break;
+		first = first_place(cluster->link[at].other, cluster->room);
+		if (((at - first) & (cluster->room - 1)) >= ((at - gap) & (cluster->room - 1)))
+		{
+			cluster->link[gap] = cluster->link[at];
+			gap = at;
+		}
+	}
+	cluster->link[gap].other = FREE;
+	cluster->links--;
 }
 
-/* Joins b to a, which keeps its number. */
+/* Puts two clusters into the heap, with what is known of them now. */
+static void
+consider(State *state, uint32_t a, uint32_t b)
+{
+	uint32_t	low = a < b ? a : b;
+	uint32_t	high = a < b ? b : a;
+	uint32_t	size_low = state->cluster[low].size;
+	uint32_t	size_high = state->cluster[high].size;
+	Link	   *link = find_link(&state->cluster[low], high);
+	double		mean = mean_of(state, low, high, link);
+
+	state->queued -= link->queued > 0;
+	link->queued = mean < state->threshold ? 0 : size_low + size_high;
+	if (link->queued == 0)
+		return;
+	state->queued++;
+	heap_push(state, (Candidate) {mean, low, high, size_low, size_high});
+}
+
+static bool
+is_current(const State *state, const Candidate *candidate)
+{
+	const Cluster *a = &state->cluster[candidate->a];
+
+	return a->size > 0 && state->cluster[candidate->b].size > 0 &&
+		find_link(a, candidate->b)->queued == candidate->size_a + candidate->size_b;
+}
+
+/* Throws out what does not count any more: cheaper than to take it out one by one. */
+static void
+clean_heap(State *state)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < state->heap_size; i++)
+	{
+		walk(state, 1);
+		if (is_current(state, &state->heap[i]))
+			state->heap[kept++] = state->heap[i];
+	}
+	state->heap_size = kept;
+	for (size_t i = kept / 2; i-- > 0;)
+	{
+		Candidate	candidate = state->heap[i];
+
+		sink(state, i, candidate);
+	}
+}
+
+/* Joins b to a, which keeps its number and has no fewer links. */
 static void
 join(State *state, uint32_t a, uint32_t b)
 {
 	Cluster    *x = &state->cluster[a];
 	Cluster    *y = &state->cluster[b];
 
+	state->queued -= find_link(a < b ? x : y, a < b ? b : a)->queued > 0;
 	drop_link(x, b);
 	drop_link(y, a);
 	x->size += y->size;
 	y->size = 0;
 	if (y->least < x->least)
 		x->least = y->least;
-	for (uint32_t i = 0; i < x->links; i++)
-		state->place[x->link[i].other] = i;
-	for (uint32_t i = 0; i < y->links; i++)
+	for (uint32_t i = 0; i < y->room; i++)
 	{
 		Link		link = y->link[i];
-		Cluster    *third = &state->cluster[link.other];
-		Link	   *back = find_link(third, b);
+		Cluster    *third;
+		Link	   *both;
 
-		walk(state, third->links);
-		if (state->place[link.other] != UINT32_MAX)
+		if (link.other == FREE)
+			continue;
+		third = &state->cluster[link.other];
+		state->queued -= (b < link.other ? link.queued : find_link(third, b)->queued) > 0;
+		drop_link(third, b);
+		link.queued = 0;
+		both = find_link(x, link.other);
+		if (both != NULL)
 		{
-			Link	   *both = &x->link[state->place[link.other]];
-			Link	   *kept = find_link(third, a);
+			Link	   *back = find_link(third, a);
 
 			both->sum += link.sum;
 			both->pairs += link.pairs;
-			*kept = (Link) {a, both->pairs, both->sum};
-			*find_link(third, b) = third->link[third->links - 1];
-			third->links--;
+			back->sum = both->sum;
+			back->pairs = both->pairs;
 		}
 		else
 		{
-			back->other = a;
+			uint32_t	other = link.other;
+
 			add_link(state, a, link);
-			state->place[link.other] = x->links - 1;
+			link.other = a;
+			add_link(state, other, link);
 		}
 	}
-	for (uint32_t i = 0; i < x->links; i++)
+	if (state->is_falling)
 	{
-		state->place[x->link[i].other] = UINT32_MAX;
-		consider(state, a, x->link[i].other, &x->link[i]);
+		for (uint32_t i = 0; i < y->room; i++)
+			if (y->link[i].other != FREE)
+				consider(state, a, y->link[i].other);
+		walk(state, y->room);
 	}
-	if (y->link != NULL)
-		state->host->release(state->host, y->link);
-	y->link = NULL;
+	else
+	{
+		for (uint32_t i = 0; i < x->room; i++)
+			if (x->link[i].other != FREE)
+				consider(state, a, x->link[i].other);
+		walk(state, x->room);
+	}
+	release_links(state, y);
 	y->links = y->room = 0;
 }
 
@@ -283,6 +409,54 @@ each_once(CrmMatchEdge *edges, size_t count)
 	return kept;
 }
 
+#define SMALL_ROOM 64
+
+/* Each record a cluster, with room for its links. */
+static void
+make_room(State *state, uint32_t records, const CrmMatchEdge *edges, size_t edge_count)
+{
+	size_t		used = 0;
+
+	for (uint32_t i = 0; i < records; i++)
+		state->cluster[i] = (Cluster) {1, i, 0, 0, NULL};
+	for (size_t i = 0; i < edge_count; i++)
+	{
+		state->cluster[edges[i].a].links++;
+		state->cluster[edges[i].b].links++;
+	}
+	for (uint32_t i = 0; i < records; i++)
+	{
+		Cluster    *cluster = &state->cluster[i];
+
+		if (cluster->links == 0)
+			continue;
+		cluster->room = 2;
+		while (most_links(cluster->room) < cluster->links)
+			cluster->room *= 2;
+		if (cluster->room <= SMALL_ROOM)
+			state->smalls += cluster->room;
+	}
+	state->small = state->host->allocate(state->host, (state->smalls + 1) * sizeof(Link));
+	for (uint32_t i = 0; i < records; i++)
+	{
+		Cluster    *cluster = &state->cluster[i];
+
+		cluster->links = 0;
+		if (cluster->room == 0)
+			continue;
+		if (cluster->room <= SMALL_ROOM)
+		{
+			cluster->link = state->small + used;
+			used += cluster->room;
+		}
+		else
+			cluster->link = state->host->allocate(state->host, (size_t) cluster->room * sizeof(Link));
+		for (uint32_t k = 0; k < cluster->room; k++)
+			cluster->link[k].other = FREE;
+		walk(state, cluster->room);
+	}
+}
+
 void
 crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 				  double threshold, double missing, uint32_t *cluster, CrmMatchHost *host)
@@ -299,26 +473,26 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 	state.host = host;
 	state.threshold = threshold;
 	state.missing = missing;
+
+	/* With so much between them that rounding does not matter. */
+	state.is_falling = threshold - missing > 1e-3 * (fabs(threshold) + fabs(missing));
 	state.cluster = host->allocate(host, (size_t) records * sizeof(Cluster));
-	state.place = host->allocate(host, (size_t) records * sizeof(uint32_t));
-	for (uint32_t i = 0; i < records; i++)
-	{
-		state.cluster[i] = (Cluster) {1, i, 0, 0, NULL};
-		state.place[i] = UINT32_MAX;
-	}
+	make_room(&state, records, edges, edge_count);
 	for (size_t i = 0; i < edge_count; i++)
 	{
-		Link		link = {edges[i].b, 1, edges[i].weight};
+		bool		is_strong = edges[i].weight >= threshold;
+		Link		link = {edges[i].b, 1, is_strong ? 2 : 0, edges[i].weight};
 
 		add_link(&state, edges[i].a, link);
 		link.other = edges[i].a;
 		add_link(&state, edges[i].b, link);
+		if (is_strong)
+		{
+			heap_push(&state, (Candidate) {edges[i].weight, edges[i].a, edges[i].b, 1, 1});
+			state.queued++;
+		}
 		walk(&state, 2);
 	}
-	for (size_t i = 0; i < edge_count; i++)
-		if (edges[i].weight >= threshold)
-			heap_push(&state, (Candidate) {edges[i].weight, edges[i].a < edges[i].b ? edges[i].a : edges[i].b,
-					edges[i].a < edges[i].b ? edges[i].b : edges[i].a, 1, 1});
 	while (state.heap_size > 0)
 	{
 		Candidate	best = heap_pop(&state);
@@ -327,8 +501,14 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 		uint32_t	into = best.a;
 		uint32_t	from = best.b;
 
-		if (a->size != best.size_a || b->size != best.size_b || a->size == 0 || b->size == 0)
+		walk(&state, 1);
+		if (!is_current(&state, &best))
 			continue;
+		if (a->size != best.size_a || b->size != best.size_b)
+		{
+			consider(&state, best.a, best.b);
+			continue;
+		}
 		if (a->links < b->links)
 		{
 			into = best.b;
@@ -336,6 +516,8 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 		}
 		join(&state, into, from);
 		cluster[from] = into;
+		if (state.heap_size > 2 * state.queued + 1024)
+			clean_heap(&state);
 		if ((++joined & 1023) == 0)
 			host->interrupt(host);
 	}
@@ -344,10 +526,10 @@ crm_match_cluster(uint32_t records, CrmMatchEdge *edges, size_t edge_count,
 	for (uint32_t i = 0; i < records; i++)
 		cluster[i] = state.cluster[cluster[i]].least;
 	for (uint32_t i = 0; i < records; i++)
-		if (state.cluster[i].link != NULL)
-			host->release(host, state.cluster[i].link);
+		release_links(&state, &state.cluster[i]);
+	if (state.small != NULL)
+		host->release(host, state.small);
 	host->release(host, state.cluster);
-	host->release(host, state.place);
 	if (state.heap != NULL)
 		host->release(host, state.heap);
 }

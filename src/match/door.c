@@ -13,12 +13,14 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -58,10 +60,7 @@ crm_door_table(const char *name)
 	Oid			relation = get_relname_relid(name, schema);
 
 	if (!OidIsValid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table crm.%s does not exist", name),
-				 errhint("Run SELECT crm.install(); or SELECT crm.upgrade();")));
+		crm_match_refuse_without(name);
 	return table_open(relation, AccessShareLock);
 }
 
@@ -111,7 +110,7 @@ make_door(const char *name, const char *stamp, HeapTuple row, TupleDesc desc)
 	bool		isnull;
 	Datum		value;
 
-	strlcpy(door->name, name, CRM_MATCH_NAME);
+	door->name = pstrdup(name);
 	door->stamp = pstrdup(stamp);
 	value = SPI_getbinval(row, desc, 2, &isnull);
 	door->number = isnull ? 0 : DatumGetInt32(value);
@@ -363,7 +362,7 @@ collect_candidates(const MatchDoor *door, const int64 *key, int keys, const char
  * made: an index it is, where there is one.
  */
 static void
-read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, MatchEach each, void *argument)
+read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, ParamListInfo params, MatchEach each, void *argument)
 {
 	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, door->run};
 	int			nest = NewGUCNestLevel();
@@ -371,9 +370,16 @@ read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, Mat
 	error_context_stack = &callback;
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	crm_match_set_styles(of_object);
+	/* The columns of a number are joined with; what a view joins is its own affair. */
+	if (crm_match_id_parameters(door->run) > 1 && get_rel_relkind(door->run->relation_oid) != RELKIND_VIEW)
+	{
+		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
 	if (*plan == NULL)
 		*plan = crm_match_prepare(door->run, of_object);
-	crm_match_read(door->run, *plan, of_object ? JSONBOID : TEXTARRAYOID, value, true, each, argument);
+	crm_match_read(door->run, *plan, params, true, each, argument);
 	AtEOXact_GUC(true, nest);
 	error_context_stack = callback.previous;
 }
@@ -381,7 +387,7 @@ read_records(MatchDoor *door, SPIPlanPtr *plan, bool of_object, Datum value, Mat
 void
 crm_door_read(MatchDoor *door, ArrayType *ids, MatchEach each, void *argument)
 {
-	read_records(door, &door->by_id, false, PointerGetDatum(ids), each, argument);
+	read_records(door, &door->by_id, false, crm_match_id_values(door->run, ids, 0), each, argument);
 }
 
 typedef struct Looking
@@ -451,18 +457,26 @@ crm_door_find(MatchDoor *door, const uint8_t *feature, const char *id, double fl
 {
 	int64		key[CRM_MATCH_SLOTS];
 	int			keys = crm_door_keys(door, feature, key);
-	Looking		looking = {door, CurrentMemoryContext, feature, id, false, floor, finds};
 	Candidate  *candidates;
 	Datum	   *ids;
 	int			count;
 
-	finds->count = 0;
 	candidates = collect_candidates(door, key, keys, id, snapshot, &count);
-	if (count == 0)
-		return;
 	ids = palloc((count + 1) * sizeof(Datum));
 	for (int i = 0; i < count; i++)
 		ids[i] = CStringGetTextDatum(candidates[i].id);
+	crm_door_compare(door, feature, id, floor, ids, count, finds);
+}
+
+void
+crm_door_compare(MatchDoor *door, const uint8_t *feature, const char *id, double floor,
+				 Datum *ids, int count, MatchFinds *finds)
+{
+	Looking		looking = {door, CurrentMemoryContext, feature, id, false, floor, finds};
+
+	finds->count = 0;
+	if (count == 0)
+		return;
 	if (id != NULL)
 		ids[count++] = CStringGetTextDatum(id);
 	crm_door_read(door, construct_array(ids, count, TEXTOID, -1, false, TYPALIGN_INT), score_candidate, &looking);
@@ -568,10 +582,17 @@ find_for_form(MatchDoor *door, Jsonb *record, int most, double least, ReturnSetI
 {
 	Given		given = {CurrentMemoryContext};
 	MatchFinds	finds = {0};
+	ParamListInfo params = makeParamList(1);
 
+	/* Whether there are candidates to read is told to nobody who may not read them. */
+	if (pg_class_aclcheck(door->run->relation_oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(door->run->relation_oid, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(door->run->relation_oid)),
+					   get_rel_name(door->run->relation_oid));
 	check_columns(door->run, record);
 	given.size = door->run->model.feature_size;
-	read_records(door, &door->by_object, true, JsonbPGetDatum(record), take_given, &given);
+	params->params[0] = (ParamExternData) {JsonbPGetDatum(record), false, 0, JSONBOID};
+	read_records(door, &door->by_object, true, params, take_given, &given);
 	if (given.feature == NULL)
 		return;
 	crm_door_find(door, given.feature, given.id, least <= 0 ? -INFINITY : log2(least / (1 - least)), GetActiveSnapshot(), &finds);

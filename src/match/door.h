@@ -26,7 +26,7 @@
 typedef struct MatchDoor
 {
 	MatchRun   *run;			/* with frequencies and aliases; NULL when there are no keys */
-	char		name[CRM_MATCH_NAME];
+	char	   *name;
 	char	   *stamp;			/* of the rows that it was made from */
 	int			number;			/* of the keys; 0 when there are none */
 	bool		is_current;		/* keys and model are of one version */
@@ -78,6 +78,10 @@ extern bool crm_door_is_identity(const MatchDoor *door, uint64_t pattern);
 extern void crm_door_find(MatchDoor *door, const uint8_t *feature, const char *id, double floor,
 						  Snapshot snapshot, MatchFinds *finds);
 
+/* The same, of the records of those ids; there is room for one id more. */
+extern void crm_door_compare(MatchDoor *door, const uint8_t *feature, const char *id, double floor,
+							 Datum *ids, int count, MatchFinds *finds);
+
 /* Reads the records of those ids. */
 extern void crm_door_read(MatchDoor *door, ArrayType *ids, MatchEach each, void *argument);
 
@@ -102,6 +106,13 @@ extern void crm_door_write(const MatchDoor *door, CrmDoorRecord *record, int cou
 
 /* Makes all keys; how many records there are. */
 extern int64 crm_door_build(const char *name);
+
+/*
+ * Keys serve everybody: who is to see only some of the records must not make
+ * them, nor withdraw what others see.  An error then, until the end of the
+ * settings.
+ */
+extern void crm_door_see_all(void);
 
 /* Waits for the lock of buildings and sweeps, or tells whether it was free. */
 extern void crm_door_lock(const char *name, bool *taken);

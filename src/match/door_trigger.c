@@ -23,6 +23,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -173,23 +174,27 @@ add_pairs(Pairs *pairs, const char *id, const MatchFinds *finds)
 	}
 }
 
-/* Returns how many are new. */
+/*
+ * Returns how many are new.  Of the records looked at, unless NULL, other pairs
+ * hold no longer.
+ */
 static int64
-store_pairs(const MatchDoor *door, const Pairs *pairs)
+store_pairs(const MatchDoor *door, const Pairs *pairs, ArrayType *looked_at)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID};
-	Datum		values[4];
+	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID};
+	Datum		values[5];
 	bool		isnull;
 	int64		stored;
 
-	if (pairs->count == 0)
+	if (pairs->count == 0 && looked_at == NULL)
 		return 0;
 	values[0] = CStringGetTextDatum(door->name);
 	values[1] = crm_make_array(pairs->left, NULL, pairs->count, TEXTOID);
 	values[2] = crm_make_array(pairs->right, NULL, pairs->count, TEXTOID);
 	values[3] = crm_make_array(pairs->weight, NULL, pairs->count, FLOAT8OID);
-	crm_execute_kept(&plan, "SELECT crm.note_match_pairs($1, $2, $3, $4)", 4, types, values, NULL);
+	values[4] = PointerGetDatum(looked_at);
+	crm_execute_kept(&plan, "SELECT crm.note_match_pairs($1, $2, $3, $4, $5)", 5, types, values, looked_at == NULL ? "    n" : NULL);
 	stored = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return stored;
@@ -197,28 +202,38 @@ store_pairs(const MatchDoor *door, const Pairs *pairs)
 
 /* ---- policies ---- */
 
+/* "contact 7 is a duplicate of contact 3": of a table of others the rows are records. */
+static char *
+told(const MatchDoor *door, const char *id, const char *what, const char *other)
+{
+	return door->entity != NULL ? psprintf("%s %s %s of %s %s", door->entity, id, what, door->entity, other)
+		: psprintf("record %s of %s %s of record %s", id, door->run->relation, what, other);
+}
+
 static void
 warn(const MatchDoor *door, const char *id, const MatchFinds *finds)
 {
 	if (finds->count == 0 || finds->found[0].weight < door->run->threshold)
 		return;
 	ereport(WARNING,
-			(errmsg("record %s of %s is probably a duplicate of record %s", id, door->run->relation, finds->found[0].id),
+			(errmsg("%s", told(door, id, "is probably a duplicate", finds->found[0].id)),
 			 errdetail("The probability is %.4f.", crm_match_probability(finds->found[0].weight)),
 			 errhint("crm.find_duplicates(%s, ...) explains it.", quote_literal_cstr(door->name))));
 }
 
+/* Clients know the error by its constraint, the trigger. */
 static void
-refuse(const MatchDoor *door, const char *id, const MatchFinds *finds)
+refuse(const MatchDoor *door, const TriggerData *trigger, const char *id, const MatchFinds *finds)
 {
 	for (int i = 0; i < finds->count; i++)
 		if (crm_door_is_identity(door, finds->found[i].pattern))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("record %s of %s is a duplicate of record %s", id, door->run->relation, finds->found[i].id),
+					 errmsg("%s", told(door, id, "is a duplicate", finds->found[i].id)),
 					 errdetail("An identity is the same: a document or tax number, or an e-mail address and the name."),
-					 errhint("Change record %s instead; or let such records in by SELECT crm.guard_duplicates(%s, 'warn', ...).",
-							 finds->found[i].id, quote_literal_cstr(door->name))));
+					 errhint("Change %s %s instead; or let such records in by SELECT crm.guard_duplicates(%s, 'warn', ...).",
+							 door->entity != NULL ? door->entity : "record", finds->found[i].id, quote_literal_cstr(door->name)),
+					 errtableconstraint(trigger->tg_relation, trigger->tg_trigger->tgname)));
 }
 
 static int
@@ -274,6 +289,19 @@ queue_ids(const char *model, char **id, int count)
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(batch);
+}
+
+/* All records of the model: its table, or one of those that it is made of, is empty. */
+static void
+queue_all(const char *model)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, INT4OID};
+	Datum		values[] = {CStringGetTextDatum(model), Int32GetDatum(QUEUED_TOGETHER)};
+
+	crm_execute_kept(&plan, "INSERT INTO crm.match_queue (model, record_ids) SELECT $1, pg_catalog.array_agg(n.record_id) "
+					 "FROM (SELECT r.record_id, pg_catalog.row_number() OVER () / $2 AS part FROM crm.match_record r "
+					 "JOIN crm.match_door d ON d.number = r.door WHERE d.model = $1) n GROUP BY n.part", 2, types, values, NULL);
 }
 
 /* The columns of the number, and how they are written. */
@@ -359,7 +387,9 @@ changed_ids(TriggerData *trigger, int *count)
 	char	  **id;
 	int			room = 1024;
 	int			n = 0;
+	int			nest = NewGUCNestLevel();
 
+	crm_match_set_styles(false);
 	find_id_columns(trigger, &columns);
 	id = palloc(room * sizeof(char *));
 	crm_open_changes(&reader, trigger);
@@ -386,6 +416,7 @@ changed_ids(TriggerData *trigger, int *count)
 	MemoryContextSwitchTo(ids);
 	crm_close_changes(&reader);
 	MemoryContextDelete(row);
+	AtEOXact_GUC(true, nest);
 	*count = n <= MOST_AT_ONCE * 4 ? sort_ids(id, n) : n;
 	return id;
 }
@@ -417,7 +448,8 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	PopActiveSnapshot();
 
 	crm_door_write(door, records.record, records.count);
-	if (!is_removal)
+	/* What merging and its undoing write was there before; the sweep looks at it. */
+	if (!is_removal && crm_merge_mode() == CRM_MERGE_OFF)
 	{
 		if (blocks)
 			lock_identities(door, &records, living);
@@ -435,7 +467,7 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 				continue;
 			crm_door_find(door, records.record[i].feature, one, blocks ? -1000 : door->review, GetActiveSnapshot(), &finds);
 			if (blocks)
-				refuse(door, one, &finds);
+				refuse(door, trigger, one, &finds);
 			else if (strcmp(door->policy, "warn") == 0)
 				warn(door, one, &finds);
 			else
@@ -446,7 +478,7 @@ act(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	}
 	AtEOXact_GUC(true, nest);
 	crm_become_owner(keys, &saved);
-	store_pairs(door, &pairs);
+	store_pairs(door, &pairs, NULL);
 	crm_become_caller(&saved);
 	table_close(keys, NoLock);
 }
@@ -472,11 +504,30 @@ act_and_close(MatchDoor *door, TriggerData *trigger, char **id, int count)
 	crm_door_close(door);
 }
 
+/*
+ * Anybody may attach the trigger to a table of their own, and pg_restore has
+ * to; keys are written for the tables of those only who may queue records.
+ */
+static void
+check_owner(Relation table)
+{
+	Oid			queue = get_relname_relid("match_queue", get_namespace_oid("crm", false));
+	Oid			owner = RelationGetForm(table)->relowner;
+
+	if (OidIsValid(queue) && pg_class_aclcheck(queue, owner, ACL_INSERT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of table %s may not write crm.match_queue", RelationGetRelationName(table)),
+				 errhint("GRANT INSERT ON crm.match_queue TO %s; or drop the trigger.",
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
 /* crm.match_door(model, column, ...) */
 Datum
 crm_door_sql_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.match_door()");
+	bool		is_truncated = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
 	const char *model;
 	Relation	keys;
 	CrmOwnerRights saved;
@@ -484,24 +535,29 @@ crm_door_sql_trigger(PG_FUNCTION_ARGS)
 	char	  **id;
 	int			count;
 
-	crm_require_transition_tables(trigger, "crm.match_door()");
+	if (!is_truncated)
+		crm_require_transition_tables(trigger, "crm.match_door()");
 	if (trigger->tg_trigger->tgnargs < 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.match_door() needs the name of a match model and the columns of the number"),
 				 errhint("crm.guard_duplicates() makes the triggers.")));
-	if (!crm_has_changes(trigger))
+	if (!is_truncated && !crm_has_changes(trigger))
 		PG_RETURN_POINTER(NULL);
 	model = trigger->tg_trigger->tgargs[0];
+	check_owner(trigger->tg_relation);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	id = changed_ids(trigger, &count);
+	id = is_truncated ? NULL : changed_ids(trigger, &count);
 	keys = crm_door_table("match_key");
 	crm_become_owner(keys, &saved);
-	queue_ids(model, id, count);
+	if (is_truncated)
+		queue_all(model);
+	else
+		queue_ids(model, id, count);
 	crm_become_caller(&saved);
 	table_close(keys, NoLock);
-	if (count <= MOST_AT_ONCE && (door = crm_door_open(model)) != NULL)
+	if (!is_truncated && count <= MOST_AT_ONCE && (door = crm_door_open(model)) != NULL)
 		act_and_close(door, trigger, id, count);
 	SPI_finish();
 	PG_RETURN_POINTER(NULL);
@@ -534,17 +590,78 @@ take_queued(const char *model, int most, int *count)
 	return id;
 }
 
+/* A pair that waits for a decision: a record that is looked at, and the other one. */
+typedef struct Partner
+{
+	const char *id;
+	const char *other;
+} Partner;
+
+static int
+compare_partners(const void *a, const void *b)
+{
+	return strcmp(((const Partner *) a)->id, ((const Partner *) b)->id);
+}
+
+/* The pairs of sorted ids that wait for a decision, by these. */
+static Partner *
+waiting_partners(const MatchDoor *door, ArrayType *ids, int *count)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {TEXTOID, TEXTARRAYOID};
+	Datum		values[] = {CStringGetTextDatum(door->name), PointerGetDatum(ids)};
+	Partner    *partners;
+
+	crm_execute_kept(&plan, "SELECT p.left_id, p.right_id FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = ANY ($2) AND p.status = 'new' "
+					 "UNION ALL SELECT p.right_id, p.left_id FROM crm.match_pair p WHERE p.model = $1 AND p.right_id = ANY ($2) AND p.status = 'new'",
+					 2, types, values, NULL);
+	*count = (int) SPI_processed;
+	partners = palloc((*count + 1) * sizeof(Partner));
+	for (int i = 0; i < *count; i++)
+		partners[i] = (Partner) {SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+			SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)};
+	SPI_freetuptable(SPI_tuptable);
+	qsort(partners, *count, sizeof(Partner), compare_partners);
+	return partners;
+}
+
+/* Whether a pair still holds its keys do not say: another rule may have brought it. */
+static void
+compare_partners_of(MatchDoor *door, const CrmDoorRecord *record, const Partner *partner, int count,
+					const MatchFinds *found, MatchFinds *finds)
+{
+	Datum	   *ids = palloc((count + 1) * sizeof(Datum));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		is_found = false;
+
+		for (int f = 0; f < found->count && !is_found; f++)
+			is_found = strcmp(found->found[f].id, partner[i].other) == 0;
+		if (!is_found)
+			ids[n++] = CStringGetTextDatum(partner[i].other);
+	}
+	crm_door_compare(door, record->feature, record->id, door->review, ids, n, finds);
+}
+
 static pg_noinline void
 sweep(MatchDoor *door, char **id, int count, int64 *pairs_found)
 {
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "crm match record", ALLOCSET_DEFAULT_SIZES);
 	Records		records = {0};
 	Pairs		pairs = {0};
+	ArrayType  *ids = array_of_ids(id, count);
+	Partner    *partner;
+	int			partners;
+	int			at = 0;
 	int			nest = NewGUCNestLevel();
 	int			living;
 
+	partner = waiting_partners(door, ids, &partners);
 	if (door->search_path != NULL)
 		(void) set_config_option("search_path", door->search_path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	crm_door_see_all();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	living = read_ids(door, id, count, &records);
 	PopActiveSnapshot();
@@ -555,16 +672,24 @@ sweep(MatchDoor *door, char **id, int count, int64 *pairs_found)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(one);
 		MatchFinds	finds = {0};
+		MatchFinds	known = {0};
+		int			first;
 
 		crm_door_find(door, records.record[i].feature, records.record[i].id, door->review, GetActiveSnapshot(), &finds);
+		while (at < partners && strcmp(partner[at].id, records.record[i].id) < 0)
+			at++;
+		for (first = at; at < partners && strcmp(partner[at].id, records.record[i].id) == 0;)
+			at++;
+		compare_partners_of(door, &records.record[i], partner + first, at - first, &finds, &known);
 		MemoryContextSwitchTo(old_context);
 		add_pairs(&pairs, records.record[i].id, &finds);
+		add_pairs(&pairs, records.record[i].id, &known);
 		MemoryContextReset(one);
 		CHECK_FOR_INTERRUPTS();
 	}
 	PopActiveSnapshot();
 	AtEOXact_GUC(true, nest);
-	*pairs_found += store_pairs(door, &pairs);
+	*pairs_found += store_pairs(door, &pairs, ids);
 	MemoryContextDelete(one);
 }
 

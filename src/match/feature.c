@@ -60,16 +60,6 @@ crm_match_mix(uint64_t a, uint64_t b)
 
 /* ---- counts ---- */
 
-struct CrmMatchCounts
-{
-	CrmMatchHost *host;
-	size_t		size;			/* a power of two */
-	size_t		used;
-	uint64_t	total;
-	uint64_t   *hash;
-	uint32_t   *number;
-};
-
 static void
 counts_allocate(CrmMatchCounts *counts, size_t size)
 {
@@ -89,6 +79,14 @@ crm_match_counts_make(CrmMatchHost *host)
 	counts->total = 0;
 	counts_allocate(counts, 1024);
 	return counts;
+}
+
+void
+crm_match_counts_free(CrmMatchCounts *counts)
+{
+	counts->host->release(counts->host, counts->hash);
+	counts->host->release(counts->host, counts->number);
+	counts->host->release(counts->host, counts);
 }
 
 static inline size_t
@@ -787,16 +785,15 @@ all_counted(const CrmMatchModel *model, uint8_t *feature, const CrmMatchFrequenc
 }
 
 void
-crm_match_count_feature(const CrmMatchModel *model, const uint8_t *feature,
-						CrmMatchFrequencies *frequencies)
+crm_match_count_field(const CrmMatchModel *model, const uint8_t *feature, int field,
+					  CrmMatchFrequencies *frequencies)
 {
-	Counted		counted[MOST_COUNTED];
-	const CrmMatchCounts *table[MOST_COUNTED];
-	float		rarity[CRM_MATCH_FIELDS][CRM_MATCH_TOKENS];
-	int			count = all_counted(model, (uint8_t *) feature, frequencies, counted, table, rarity);
+	Counted		counted[CRM_MATCH_TOKENS + 1];
+	float		rarity[CRM_MATCH_TOKENS];
+	int			count = counted_values(&model->field[field], (uint8_t *) feature, counted, rarity);
 
 	for (int i = 0; i < count; i++)
-		crm_match_counts_add((CrmMatchCounts *) table[i], counted[i].hash, 1);
+		crm_match_counts_add(frequencies->table[field][counted[i].table], counted[i].hash, 1);
 }
 
 void

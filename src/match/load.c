@@ -25,7 +25,7 @@
 
 #include "crm.h"
 #include "match/progress.h"
-#include "match/run.h"
+#include "match/team.h"
 #include "text/name_parse.h"
 #include "type/date_value.h"
 #include "type/email.h"
@@ -328,6 +328,7 @@ add_chunk(Receiver *receiver)
 		uint32_t  **key = MemoryContextAllocHuge(run->context, room * sizeof(uint32_t *));
 		char	  **id = MemoryContextAllocHuge(run->context, room * sizeof(char *));
 		uint32	  **id_offset = MemoryContextAllocHuge(run->context, room * sizeof(uint32 *));
+		MatchSharedChunk *shared = MemoryContextAllocHuge(run->context, room * sizeof(MatchSharedChunk));
 
 		if (chunk > 0)
 		{
@@ -335,11 +336,13 @@ add_chunk(Receiver *receiver)
 			memcpy(key, run->records.key, chunk * sizeof(uint32_t *));
 			memcpy(id, run->id, chunk * sizeof(char *));
 			memcpy(id_offset, run->id_offset, chunk * sizeof(uint32 *));
+			memcpy(shared, run->shared, chunk * sizeof(MatchSharedChunk));
 		}
 		run->records.feature = feature;
 		run->records.key = key;
 		run->id = id;
 		run->id_offset = id_offset;
+		run->shared = shared;
 		run->chunks = room;
 	}
 	run->memory += features + keys + CRM_MATCH_CHUNK * sizeof(uint32);
@@ -352,8 +355,8 @@ add_chunk(Receiver *receiver)
 						   (int) (run->model.feature_size + run->model.slots * sizeof(uint32))),
 				 errhint("Raise crm.match_memory, now %d MB, or match a part of the table by a filter of the model.",
 						 crm_match_memory / 1024)));
-	run->records.feature[chunk] = MemoryContextAllocHuge(run->context, features);
-	run->records.key[chunk] = MemoryContextAllocHuge(run->context, keys);
+	run->records.feature[chunk] = crm_match_allocate_chunk(run, features, &run->shared[chunk].feature);
+	run->records.key[chunk] = crm_match_allocate_chunk(run, keys, &run->shared[chunk].key);
 	run->id_offset[chunk] = MemoryContextAllocHuge(run->context, CRM_MATCH_CHUNK * sizeof(uint32));
 	receiver->ids_room = CRM_MATCH_CHUNK * 8;
 	receiver->ids_used = 0;
@@ -489,7 +492,7 @@ crm_match_add_context(void *argument)
 		errhint("Was a column renamed or dropped? Correct crm.match_field.expression, or make the model again.");
 }
 
-/* The query that gives the records; of some only when their ids are $1. */
+/* The query that gives the records; of some only when their ids are given. */
 static void
 make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
 {
@@ -501,10 +504,11 @@ make_query(MatchRun *run, bool only, bool as_text, StringInfo sql)
 	appendStringInfo(sql, " FROM %s", run->relation);
 	if (run->filter != NULL || only)
 		appendStringInfo(sql, " WHERE (%s)", run->filter != NULL ? run->filter : "true");
-	if (only && run->id_type != NULL)
-		appendStringInfo(sql, " AND %s = ANY ($1::%s[])", run->id_expression, run->id_type);
-	else if (only)
-		appendStringInfo(sql, " AND (%s)::text = ANY ($1)", run->id_expression);
+	if (only)
+	{
+		appendStringInfoString(sql, " AND ");
+		crm_match_put_id_condition(run, sql);
+	}
 	appendStringInfo(sql, " ORDER BY %s", run->order);
 }
 
@@ -544,15 +548,7 @@ crm_match_load(MatchRun *run, ArrayType *only)
 	options.read_only = true;
 	options.dest = &receiver.pub;
 	if (only != NULL)
-	{
-		ParamListInfo params = makeParamList(1);
-
-		params->params[0].value = PointerGetDatum(only);
-		params->params[0].isnull = false;
-		params->params[0].pflags = PARAM_FLAG_CONST;
-		params->params[0].ptype = TEXTARRAYOID;
-		options.params = params;
-	}
+		options.params = crm_match_id_values(run, only, PARAM_FLAG_CONST);
 	error_context_stack = &callback;
 	result = SPI_execute_extended(sql.data, &options);
 	error_context_stack = callback.previous;
@@ -565,30 +561,34 @@ crm_match_load(MatchRun *run, ArrayType *only)
 SPITupleTable *
 crm_match_show_values(MatchRun *run, ArrayType *only)
 {
-	Oid			types[] = {TEXTARRAYOID};
-	Datum		values[] = {PointerGetDatum(only)};
 	ErrorContextCallback callback = {error_context_stack, crm_match_add_context, run};
 	StringInfoData sql;
+	SPIExecuteOptions options = {0};
 
 	make_query(run, true, true, &sql);
+	options.read_only = true;
+	options.params = crm_match_id_values(run, only, PARAM_FLAG_CONST);
 	error_context_stack = &callback;
-	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_extended(sql.data, &options) != SPI_OK_SELECT)
 		elog(ERROR, "reading the records failed");
 	error_context_stack = callback.previous;
 	return SPI_tuptable;
 }
 
 /*
- * A plan that is kept: of the records whose ids are the text array $1, or of
- * the one that the object $1 would be.
+ * A plan that is kept: of the records whose ids are given, or of the one that
+ * the object $1 would be.
  */
 SPIPlanPtr
 crm_match_prepare(MatchRun *run, bool of_object)
 {
-	Oid			type = of_object ? JSONBOID : TEXTARRAYOID;
+	int			count = of_object ? 1 : crm_match_id_parameters(run);
+	Oid		   *types = palloc(count * sizeof(Oid));
 	StringInfoData sql;
 	SPIPlanPtr	plan;
 
+	for (int i = 0; i < count; i++)
+		types[i] = of_object ? JSONBOID : TEXTARRAYOID;
 	if (of_object)
 	{
 		initStringInfo(&sql);
@@ -600,7 +600,7 @@ crm_match_prepare(MatchRun *run, bool of_object)
 	}
 	else
 		make_query(run, true, false, &sql);
-	plan = SPI_prepare_cursor(sql.data, 1, &type, CURSOR_OPT_GENERIC_PLAN);
+	plan = SPI_prepare_cursor(sql.data, count, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "planning the query of match model \"%s\" failed", run->name);
 	if (SPI_keepplan(plan) != 0)
@@ -611,12 +611,11 @@ crm_match_prepare(MatchRun *run, bool of_object)
 
 /* Hands on each row of such a plan, with frequencies; read_only as of SPI. */
 void
-crm_match_read(MatchRun *run, SPIPlanPtr plan, Oid type, Datum value, bool read_only, MatchEach each, void *argument)
+crm_match_read(MatchRun *run, SPIPlanPtr plan, ParamListInfo params, bool read_only, MatchEach each, void *argument)
 {
 	Receiver	receiver = {{hand_on_row, start_rows, end_rows, end_rows, DestTuplestore}};
 	MatchColumn column[CRM_MATCH_FIELDS + 1];
 	SPIExecuteOptions options = {0};
-	ParamListInfo params = makeParamList(1);
 	int			result;
 
 	receiver.run = run;
@@ -626,10 +625,6 @@ crm_match_read(MatchRun *run, SPIPlanPtr plan, Oid type, Datum value, bool read_
 	receiver.feature = palloc(run->model.feature_size);
 	receiver.base = CurrentMemoryContext;
 	receiver.row = AllocSetContextCreate(CurrentMemoryContext, "crm match row", ALLOCSET_DEFAULT_SIZES);
-	params->params[0].value = value;
-	params->params[0].isnull = false;
-	params->params[0].pflags = 0;
-	params->params[0].ptype = type;
 	options.params = params;
 	options.read_only = read_only;
 	options.dest = &receiver.pub;

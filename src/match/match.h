@@ -224,9 +224,18 @@ typedef struct CrmMatchWords
  * Frequencies of values: how many records have a hash.  One table for each
  * field (three for a person), filled while records are read.
  */
-typedef struct CrmMatchCounts CrmMatchCounts;
+typedef struct CrmMatchCounts
+{
+	CrmMatchHost *host;
+	size_t		size;			/* places, a power of two */
+	size_t		used;
+	uint64_t	total;
+	uint64_t   *hash;			/* 0: free */
+	uint32_t   *number;
+} CrmMatchCounts;
 
 extern CrmMatchCounts *crm_match_counts_make(CrmMatchHost *host);
+extern void crm_match_counts_free(CrmMatchCounts *counts);
 extern void crm_match_counts_add(CrmMatchCounts *counts, uint64_t hash, uint32_t number);
 extern uint32_t crm_match_counts_get(const CrmMatchCounts *counts, uint64_t hash);
 
@@ -279,9 +288,9 @@ extern void crm_match_put_phone(const CrmMatchModel *model, uint8_t *feature, in
 extern void crm_match_put_aliases(const CrmMatchModel *model, uint8_t *feature,
 								  const CrmMatchAliases *aliases);
 
-/* Counts the values of a feature; later writes their frequencies into it. */
-extern void crm_match_count_feature(const CrmMatchModel *model, const uint8_t *feature,
-									CrmMatchFrequencies *frequencies);
+/* Counts the values of a field of a feature; later writes their frequencies into it. */
+extern void crm_match_count_field(const CrmMatchModel *model, const uint8_t *feature, int field,
+								  CrmMatchFrequencies *frequencies);
 extern void crm_match_set_frequencies(const CrmMatchModel *model, uint8_t *feature,
 									  const CrmMatchFrequencies *frequencies);
 
@@ -395,24 +404,52 @@ typedef struct CrmMatchBlocks
 	uint64_t	pairs;			/* those of several blocks counted in each */
 } CrmMatchBlocks;
 
+/* What division makes of the key of a record; 0 where it ends in no block. */
+typedef struct CrmMatchChange
+{
+	uint32_t	record;
+	uint32_t	old_key;
+	uint32_t	new_key;
+} CrmMatchChange;
+
+typedef struct CrmMatchDivision
+{
+	CrmMatchBlocks blocks;		/* in the memory of what was collected */
+	int			divider;		/* rule by whose keys blocks were divided, or -1 */
+	CrmMatchChange *change;
+	size_t		changes;
+	CrmMatchLargeBlock *large;	/* of more records than the limit */
+	size_t		larges;
+} CrmMatchDivision;
+
 /*
- * Makes the blocks of all rules.  Those of more than limit records are divided
- * by the keys of another rule, and report is called for each; also smaller ones,
- * the largest first, where a rule would otherwise give more than
- * pairs_per_record times the records.  Returns how many pairs there are.
- * Training chooses the rules that divide and keeps them in the model, which is
- * that of the records.
+ * Makes the blocks of some rules.  Those of more than limit records are divided
+ * by the keys of another rule; also smaller ones, the largest first, where a rule
+ * would otherwise give more than pairs_per_record times the records.  Training
+ * chooses the rules that divide; the caller keeps them in the model.  Nothing is
+ * changed, so that rules can be done by several at once; after all of them the
+ * keys are to be changed.
  */
-extern uint64_t crm_match_divide(CrmMatchRecords *records, CrmMatchModel *model, bool choose,
-								 uint32_t limit, double pairs_per_record, CrmMatchBlocks *blocks,
-								 void (*report) (const CrmMatchLargeBlock *block, void *argument),
-								 void *argument, CrmMatchHost *host);
+#define CRM_MATCH_RULES_AT_ONCE 6
+
+/* Keys of a rule; zeros at first, then used again: fresh memory is slow. */
+typedef struct CrmMatchCollected
+{
+	CrmMatchEntry *entries;		/* with as much room again behind, for sorting */
+	size_t		count;
+	size_t		room;
+} CrmMatchCollected;
+
+extern void crm_match_divide_rules(const CrmMatchRecords *records, int first, int last, bool choose, uint32_t limit,
+								   double pairs_per_record, CrmMatchCollected *collected,
+								   CrmMatchDivision *division, CrmMatchHost *host);
+extern void crm_match_change_keys(const CrmMatchRecords *records, int rule, const CrmMatchChange *change, size_t changes);
 
 /* Which rules give keys: those that are not idle and those that divide them. */
 extern void crm_match_choose_made(CrmMatchModel *model);
 
-/* Takes away the keys and blocks of idle rules, which were only there to divide. */
-extern void crm_match_drop_idle(CrmMatchRecords *records, CrmMatchBlocks *blocks, CrmMatchHost *host);
+/* Takes away the keys of idle rules, which were only there to divide. */
+extern void crm_match_clear_idle(CrmMatchRecords *records, CrmMatchHost *host);
 
 /*
  * Calls pair for each pair of records of one block, among the entries from

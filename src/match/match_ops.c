@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(crm_match_sql_plan);
 PG_FUNCTION_INFO_V1(crm_match_sql_pairs);
 PG_FUNCTION_INFO_V1(crm_match_sql_clusters);
 PG_FUNCTION_INFO_V1(crm_match_sql_explain);
+PG_FUNCTION_INFO_V1(crm_match_sql_require_rows);
 PG_FUNCTION_INFO_V1(crm_match_sql_check);
 PG_FUNCTION_INFO_V1(crm_match_sql_key_version);
 
@@ -55,53 +56,6 @@ load(MatchRun *run, ArrayType *only)
 	crm_match_read_aliases(run);
 	crm_match_load(run, only);
 	MemoryContextSwitchTo(old_context);
-}
-
-/* Frequencies of values into the features, then keys. */
-static void
-make_keys(MatchRun *run)
-{
-	crm_match_report_phase(MATCH_PHASE_BLOCK);
-	for (uint32 i = 0; i < run->records.count; i++)
-	{
-		uint8_t    *feature = crm_match_feature(&run->records, i);
-
-		crm_match_set_frequencies(&run->model, feature, &run->frequencies);
-		crm_match_make_keys(&run->model, feature, crm_match_keys(&run->records, i));
-		if ((i & 4095) == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-}
-
-typedef struct LargeBlocks
-{
-	int			count;
-	int			room;
-	CrmMatchLargeBlock *block;
-} LargeBlocks;
-
-static void
-note_large_block(const CrmMatchLargeBlock *block, void *argument)
-{
-	LargeBlocks *blocks = argument;
-
-	if (blocks->count == blocks->room)
-	{
-		blocks->room = blocks->room * 2 + 16;
-		blocks->block = blocks->block == NULL ? palloc(blocks->room * sizeof(CrmMatchLargeBlock)) :
-			repalloc(blocks->block, blocks->room * sizeof(CrmMatchLargeBlock));
-	}
-	blocks->block[blocks->count++] = *block;
-}
-
-static uint64
-divide(MatchRun *run, bool choose, LargeBlocks *blocks)
-{
-	uint64		pairs = crm_match_divide(&run->records, &run->model, choose, (uint32) run->block_limit, run->pairs_per_record, run->blocks,
-										 note_large_block, blocks, &run->host);
-
-	crm_match_report_planned(pairs);
-	return pairs;
 }
 
 static void
@@ -169,37 +123,6 @@ know_records(MatchRun *run)
 
 /* ---- training ---- */
 
-static void
-count_values(MatchRun *run)
-{
-	for (int f = 0; f < run->model.fields; f++)
-		for (int t = 0; t < CRM_MATCH_TABLES; t++)
-			run->frequencies.table[f][t] = crm_match_counts_make(&run->host);
-	for (uint32 i = 0; i < run->records.count; i++)
-	{
-		crm_match_count_feature(&run->model, crm_match_feature(&run->records, i), &run->frequencies);
-		if ((i & 4095) == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-
-	/* log2 of the chance that two records drawn at random have the same value */
-	for (int f = 0; f < run->model.fields; f++)
-		for (int t = 0; t < CRM_MATCH_TABLES; t++)
-		{
-			const CrmMatchCounts *counts = run->frequencies.table[f][t];
-			double		total = (double) crm_match_counts_total(counts);
-			double		equal = 0;
-			size_t		at = 0;
-			uint64_t	hash;
-			uint32_t	number;
-
-			while (crm_match_counts_next(counts, &at, &hash, &number))
-				equal += (double) number * (number - 1);
-			/* Nothing repeats: less than one pair in all. */
-			run->model.field[f].agreement[t] = total < 2 ? 0 : log2(Max(equal, 0.5) / (total * (total - 1)));
-		}
-}
-
 typedef struct Drawn
 {
 	uint64		order;
@@ -223,16 +146,26 @@ sample_random(MatchRun *run, int64 seed, size_t *count)
 {
 	Drawn	   *drawn = MemoryContextAllocHuge(run->context, (Size) Max(run->records.count, 1) * sizeof(Drawn));
 	uint32		n = Min(run->records.count, SAMPLED_RECORDS);
+	uint32		kept = 0;
 	CrmMatchHistogram *histogram = crm_match_histogram_make(&run->host);
 	CrmMatchBin *bins;
 
-	for (uint32 i = 0; i < run->records.count; i++)
+	/* Nearly always below twice the share that is wanted; else all are sorted. */
+	for (int attempt = 0; attempt < 2 && kept < n; attempt++)
 	{
-		const char *id = crm_match_id(run, i);
+		uint64		bound = attempt > 0 || run->records.count / 2 <= n ? PG_UINT64_MAX : PG_UINT64_MAX / run->records.count * 2 * n;
 
-		drawn[i] = (Drawn) {crm_match_hash(id, strlen(id), (uint64) seed), i};
+		kept = 0;
+		for (uint32 i = 0; i < run->records.count; i++)
+		{
+			const char *id = crm_match_id(run, i);
+			uint64		order = crm_match_hash(id, strlen(id), (uint64) seed);
+
+			if (order <= bound)
+				drawn[kept++] = (Drawn) {order, i};
+		}
 	}
-	qsort(drawn, run->records.count, sizeof(Drawn), compare_drawn);
+	qsort(drawn, kept, sizeof(Drawn), compare_drawn);
 	for (uint32 i = 0; i < n; i++)
 	{
 		for (uint32 j = i + 1; j < n; j++)
@@ -293,7 +226,7 @@ learn_labels(MatchRun *run)
 
 /* Learns the parameters of loaded records and stores them. */
 static void
-train(MatchRun *run, int64 seed, LargeBlocks *blocks)
+train(MatchRun *run, int64 seed, MatchLargeBlocks *blocks)
 {
 	CrmMatchTraining *training = MemoryContextAllocZero(run->context, sizeof(CrmMatchTraining));
 	CrmMatchHistogram *histogram;
@@ -305,9 +238,9 @@ train(MatchRun *run, int64 seed, LargeBlocks *blocks)
 	double		pairs;
 	int64		labels;
 
-	count_values(run);
-	make_keys(run);
-	pairs = (double) divide(run, true, blocks);
+	crm_match_count_values(run);
+	crm_match_make_all_keys(run);
+	pairs = (double) crm_match_divide(run, true, blocks);
 	crm_match_report_phase(MATCH_PHASE_TRAIN);
 	random = sample_random(run, seed, &random_count);
 	fraction = pairs <= SAMPLED_PAIRS ? 1 : SAMPLED_PAIRS / pairs;
@@ -342,7 +275,7 @@ crm_match_sql_train(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int64		seed = PG_GETARG_INT64(1);
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchRun   *run;
 	int			version;
 
@@ -366,7 +299,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchRun   *run;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -375,9 +308,9 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
 	run = crm_match_open(name, false);
 	crm_match_report_start(InvalidOid);
 	load(run, NULL);
-	count_values(run);
-	make_keys(run);
-	divide(run, true, &blocks);
+	crm_match_count_values(run);
+	crm_match_make_all_keys(run);
+	crm_match_divide(run, true, &blocks);
 	for (int r = 0; r < run->model.rules; r++)
 	{
 		const CrmMatchRule *rule = &run->model.rule[r];
@@ -429,7 +362,7 @@ crm_match_sql_plan(PG_FUNCTION_ARGS)
  * first if it is not trained, from the records that are at hand.
  */
 static MatchRun *
-start(const char *name, LargeBlocks *blocks)
+start(const char *name, MatchLargeBlocks *blocks)
 {
 	MatchRun   *run = crm_match_open(name, false);
 
@@ -440,15 +373,15 @@ start(const char *name, LargeBlocks *blocks)
 		run = crm_match_open(name, true);
 		crm_match_read_frequencies(run);
 		load(run, NULL);
-		make_keys(run);
-		divide(run, false, blocks);
+		crm_match_make_all_keys(run);
+		crm_match_divide(run, false, blocks);
 	}
 	else
 	{
 		load(run, NULL);
 		train(run, 1, blocks);
 	}
-	crm_match_drop_idle(&run->records, run->blocks, &run->host);
+	crm_match_drop_idle(run);
 	return run;
 }
 
@@ -536,7 +469,7 @@ crm_match_sql_pairs(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	double		least = PG_GETARG_FLOAT8(1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	MatchRun   *run;
 
@@ -573,7 +506,7 @@ crm_match_sql_clusters(PG_FUNCTION_ARGS)
 {
 	char	   *name;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	uint32	   *cluster;
 	MatchRun   *run;
@@ -730,7 +663,7 @@ member_rows(MatchRun *run, const uint32 *cluster, int64 *clusters, TupleDesc *de
 }
 
 static Tuplestorestate *
-block_rows(MatchRun *run, const LargeBlocks *blocks, TupleDesc *desc)
+block_rows(MatchRun *run, const MatchLargeBlocks *blocks, TupleDesc *desc)
 {
 	static const char *const names[] = {"rule", "key", "records", "example_id", "divided_by", "left_out"};
 	static const Oid types[] = {INT4OID, INT8OID, INT8OID, TEXTOID, INT4OID, INT8OID};
@@ -787,7 +720,7 @@ Datum
 crm_match_sql_dedupe(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	LargeBlocks blocks = {0};
+	MatchLargeBlocks blocks = {0};
 	MatchEdges	edges = {0};
 	MatchRun   *run;
 	TupleDesc	descs[3];
@@ -879,6 +812,47 @@ put_explanation(ReturnSetInfo *result, int position, const char *field, Datum le
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+static void
+report_no_row(const MatchRun *run, const char *id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("table %s of match model \"%s\" has no row \"%s\"", run->relation, run->name, id),
+			 run->filter != NULL ? errhint("The model takes rows only for which %s.", run->filter) : 0));
+}
+
+/* crm.require_match_rows(model, ids) */
+Datum
+crm_match_sql_require_rows(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ArrayType  *ids = PG_GETARG_ARRAYTYPE_P(1);
+	MatchRun   *run;
+	SPITupleTable *shown;
+	Datum	   *id;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(ids, TEXTOID, -1, false, TYPALIGN_INT, &id, &nulls, &count);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run = crm_match_open(name, false);
+	shown = crm_match_show_values(run, ids);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *wanted = nulls[i] ? NULL : TextDatumGetCString(id[i]);
+		bool		is_there = wanted == NULL;
+
+		for (uint64 row = 0; row < shown->numvals && !is_there; row++)
+			is_there = strcmp(SPI_getvalue(shown->vals[row], shown->tupdesc, 1), wanted) == 0;
+		if (!is_there)
+			report_no_row(run, wanted);
+	}
+	MemoryContextDelete(run->context);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
 /* crm.explain_match(model, left_id, right_id) */
 Datum
 crm_match_sql_explain(PG_FUNCTION_ARGS)
@@ -912,10 +886,7 @@ crm_match_sql_explain(PG_FUNCTION_ARGS)
 				feature[side] = found;
 			}
 		if (feature[side] == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NO_DATA_FOUND),
-					 errmsg("table %s of match model \"%s\" has no row \"%s\"", run->relation, run->name, id[side]),
-					 run->filter != NULL ? errhint("The model takes rows only for which %s.", run->filter) : 0));
+			report_no_row(run, id[side]);
 	}
 	pattern = crm_match_pattern(&run->model, feature[0], feature[1]);
 	crm_match_weight_parts(&run->model, pattern, feature[0], feature[1], part);

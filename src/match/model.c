@@ -8,11 +8,13 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "crm.h"
@@ -274,6 +276,18 @@ read_idle_rules(MatchRun *run, Datum name)
 	crm_match_choose_made(&run->model);
 }
 
+/* Tables of an older version do not have all of ours. */
+void
+crm_match_refuse_without(const char *table)
+{
+	if (SPI_execute("SELECT crm.require_installed()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "asking for the version of the tables failed");
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("table crm.%s does not exist", table),
+			 errhint("Run SELECT crm.install().")));
+}
+
 MatchRun *
 crm_match_open(const char *name, bool trained)
 {
@@ -284,6 +298,8 @@ crm_match_open(const char *name, bool trained)
 	const char *problem;
 	bool		exists;
 
+	if (!OidIsValid(get_relname_relid("match_model", get_namespace_oid("crm", false))))
+		crm_match_refuse_without("match_model");
 	run->host = (CrmMatchHost) {run_allocate, run_release, run_interrupt};
 	run->context = context;
 	query("SELECT name, relation, "
@@ -293,9 +309,7 @@ crm_match_open(const char *name, bool trained)
 		  "(SELECT pg_catalog.string_agg(pg_catalog.quote_ident(c), ', ' ORDER BY n) FROM pg_catalog.unnest(id_columns) WITH ORDINALITY AS u (c, n)), "
 		  "filter, coalesce(version, 0), threshold, missing_weight, review_threshold, pg_catalog.to_regclass(relation) IS NOT NULL, block_limit, "
 		  "pairs_per_record, "
-		  "(SELECT pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a "
-		  "WHERE a.attrelid = pg_catalog.to_regclass(relation) AND a.attname = id_columns[1] AND pg_catalog.cardinality(id_columns) = 1), "
-		  "pg_catalog.to_regclass(relation)::pg_catalog.oid "
+		  "id_columns, pg_catalog.to_regclass(relation)::pg_catalog.oid "
 		  "FROM crm.match_model WHERE name = $1", 1, types, &argument);
 	if (SPI_processed == 0)
 		ereport(ERROR,
@@ -306,7 +320,6 @@ crm_match_open(const char *name, bool trained)
 		HeapTuple	row = SPI_tuptable->vals[0];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		char	   *filter = text_at(row, desc, 5);
-		char	   *id_type;
 		bool		isnull;
 
 		run->name = MemoryContextStrdup(context, text_at(row, desc, 1));
@@ -321,9 +334,8 @@ crm_match_open(const char *name, bool trained)
 		exists = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
 		run->block_limit = int_at(row, desc, 11, 1000);
 		run->pairs_per_record = double_at(row, desc, 12);
-		id_type = text_at(row, desc, 13);
 		run->relation_oid = DatumGetObjectId(SPI_getbinval(row, desc, 14, &isnull));
-		run->id_type = id_type == NULL ? NULL : MemoryContextStrdup(context, id_type);
+		crm_match_describe_id(run, DatumGetArrayTypeP(SPI_getbinval(row, desc, 13, &isnull)));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (!exists)

@@ -11,7 +11,9 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "match/match.h"
+#include "nodes/params.h"
 #include "utils/array.h"
+#include "utils/dsa.h"
 #include "utils/timestamp.h"
 
 /* What a column of the query holds, and so how it is read. */
@@ -25,6 +27,22 @@ typedef struct MatchColumn
 	FmgrInfo	output;			/* when it is read as text */
 } MatchColumn;
 
+/* A column of the number, in words of SQL. */
+typedef struct MatchIdColumn
+{
+	char	   *name;
+	char	   *type;
+	char	   *equal;			/* operator */
+	bool		is_array;
+} MatchIdColumn;
+
+/* Where the records of a chunk are in shared memory, if they are. */
+typedef struct MatchSharedChunk
+{
+	dsa_pointer feature;
+	dsa_pointer key;
+} MatchSharedChunk;
+
 typedef struct MatchRun
 {
 	CrmMatchHost host;			/* must be first */
@@ -33,7 +51,8 @@ typedef struct MatchRun
 	char	   *relation;
 	Oid			relation_oid;
 	char	   *id_expression;
-	char	   *id_type;		/* of the only column, or NULL */
+	int			id_columns;		/* 0: not all of them are there */
+	MatchIdColumn *id_column;
 	char	   *order;
 	char	   *filter;			/* or NULL */
 	char	   *expression[CRM_MATCH_FIELDS];
@@ -53,11 +72,17 @@ typedef struct MatchRun
 	Size		memory;			/* bytes of features, keys and ids */
 	MatchColumn column[CRM_MATCH_FIELDS + 1];
 	CrmMatchBlocks blocks[CRM_MATCH_RULES];
-	struct dsa_area *area;		/* where the records are shared, or NULL */
-	uint64		shared_chunks;	/* dsa_pointer */
+	dsa_area   *area;			/* where the records are shared, or NULL */
+	bool		unshared;		/* not all of them are */
+	MatchSharedChunk *shared;	/* by chunk */
+	struct MatchTeam *team;		/* see team.h */
+	dsa_pointer shared_team;
 } MatchRun;
 
 /* ---- model.c ---- */
+
+/* Raises why a table of ours is missing: installed, or upgraded, it must be.  Within SPI. */
+extern void crm_match_refuse_without(const char *table) __attribute__((noreturn));
 
 /* Reads a model; it must be trained when asked for.  Within SPI. */
 extern MatchRun *crm_match_open(const char *name, bool trained);
@@ -71,6 +96,17 @@ extern void crm_match_read_frequencies(MatchRun *run);
 extern void crm_match_write_found(Oid *types, Datum *values);
 extern int	crm_match_store_version(MatchRun *run, int64 seed, int64 labels, const CrmMatchTraining *training);
 
+/* ---- ids.c ---- */
+
+/* Settings under which numbers are written, until the end of those of the caller. */
+extern void crm_match_set_styles(bool reads_input);
+extern void crm_match_describe_id(MatchRun *run, ArrayType *names);
+
+/* The condition of records of given ids, and its parameters, all text arrays. */
+extern void crm_match_put_id_condition(const MatchRun *run, StringInfo sql);
+extern int	crm_match_id_parameters(const MatchRun *run);
+extern ParamListInfo crm_match_id_values(const MatchRun *run, ArrayType *ids, uint16 flags);
+
 /* ---- load.c ---- */
 
 /* Reads records; only those of the given ids unless NULL.  Within SPI. */
@@ -82,11 +118,12 @@ extern void crm_match_add_context(void *argument);
 
 /* Number and fields, as text, of the records of those ids. */
 extern SPITupleTable *crm_match_show_values(MatchRun *run, ArrayType *only);
+
 /* Reads some records without keeping them; a plan outlives the run. */
 typedef void (*MatchEach) (const char *id, uint8_t *feature, void *argument);
 
 extern SPIPlanPtr crm_match_prepare(MatchRun *run, bool of_object);
-extern void crm_match_read(MatchRun *run, SPIPlanPtr plan, Oid type, Datum value, bool read_only,
+extern void crm_match_read(MatchRun *run, SPIPlanPtr plan, ParamListInfo params, bool read_only,
 						   MatchEach each, void *argument);
 extern void crm_match_read_aliases(MatchRun *run);
 extern const char *crm_match_id(const MatchRun *run, uint32 record);
@@ -94,6 +131,22 @@ extern const char *crm_match_id(const MatchRun *run, uint32 record);
 /* Fills in the feature of one record whose fields come as text arrays. */
 extern void crm_match_put_datum(MatchRun *run, uint8_t *feature, int field, Datum value, const MatchColumn *column);
 extern void crm_match_describe_column(Oid type, MatchColumn *column);
+
+/* ---- task.c ---- */
+
+/* Blocks of more records than the limit. */
+typedef struct MatchLargeBlocks
+{
+	int			count;
+	CrmMatchLargeBlock *block;
+} MatchLargeBlocks;
+
+extern void crm_match_count_values(MatchRun *run);
+extern void crm_match_make_all_keys(MatchRun *run);
+
+/* Makes the blocks of all rules; returns how many pairs there are. */
+extern uint64 crm_match_divide(MatchRun *run, bool choose, MatchLargeBlocks *blocks);
+extern void crm_match_drop_idle(MatchRun *run);
 
 /* ---- score.c ---- */
 

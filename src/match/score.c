@@ -1,33 +1,17 @@
 /*
  * score.c
- *		Comparing the pairs of a run, by several processes at once.
+ *		Comparing the pairs of a run.
  *
- * The work is a list of jobs: a blocking rule and some of its blocks.  With
- * workers, the leader puts features and keys into shared memory; everybody,
- * the leader included, takes the next job and collects what it finds in
- * chunks of shared memory, which the leader gathers in the end.  Workers touch
- * no table.  Without workers, or when shared memory is short, the leader does
- * all the jobs in its own memory.  The result is the same.
+ * A job is some of the blocks of a rule.  Workers collect what they find in
+ * chunks of shared memory, which the leader gathers in the end.
  */
 #include "postgres.h"
 
-#include <sys/statvfs.h>
-
-#include "access/parallel.h"
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "port/atomics.h"
-#include "storage/dsm_impl.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/spin.h"
-#include "utils/dsa.h"
 #include "utils/memutils.h"
 
-#include "crm.h"
 #include "match/progress.h"
-#include "match/run.h"
+#include "match/team.h"
 
 /* Below so many pairs starting workers costs more than it gains. */
 #define LEAST_PAIRS_FOR_WORKERS 300000
@@ -35,18 +19,8 @@
 /* Pairs that a job should have, about. */
 #define PAIRS_OF_JOB 50000
 
-#define KEY_SHARED UINT64CONST(0xC4A7000000000001)
 #define EDGES_OF_CHUNK 32768
 #define BINS_OF_CHUNK 16384
-
-typedef struct Job
-{
-	int			rule;
-	Size		start;			/* entries of its blocks */
-	Size		end;
-} Job;
-
-#define MOST_JOBS 2048
 
 typedef struct ResultChunk
 {
@@ -60,67 +34,54 @@ typedef struct ResultChunk
 	}			u;
 } ResultChunk;
 
-typedef struct Shared
+/* Who compares. */
+typedef struct Scorer
 {
-	pg_atomic_uint32 next_job;
-	pg_atomic_uint64 scored;
-	slock_t		mutex;
-	dsa_pointer results;
-	dsa_handle	area;
-	dsa_pointer chunks;			/* of each chunk, features and keys */
-	dsa_pointer entries[CRM_MATCH_RULES];	/* of the blocks of each rule */
-	uint32		records;
-	bool		collect;		/* patterns instead of edges */
-	uint64		sample;
-	double		floor;
-	int			jobs;
-	Job			job[MOST_JOBS];
-	CrmMatchModel model;
-} Shared;
-
-/* One who does jobs. */
-typedef struct Participant
-{
-	CrmMatchHost *host;
-	const CrmMatchRecords *records;
-	const CrmMatchEntry *entry[CRM_MATCH_RULES];
-	Shared	   *shared;
-	dsa_area   *area;			/* NULL: results stay here */
+	MatchMember *member;
 	ResultChunk *chunk;
 	dsa_pointer chunk_pointer;
 	MatchEdges *edges;
 	CrmMatchHistogram *histogram;
 	uint64		scored;
-} Participant;
+} Scorer;
+
+/* What the leader gets. */
+typedef struct Results
+{
+	MatchEdges *edges;
+	CrmMatchHistogram *histogram;
+} Results;
 
 static void
-push_chunk(Participant *participant)
+push_chunk(Scorer *scorer)
 {
-	Shared	   *shared = participant->shared;
+	MatchTeam  *team = scorer->member->team;
 
-	if (participant->chunk == NULL)
+	if (scorer->chunk == NULL)
 		return;
-	SpinLockAcquire(&shared->mutex);
-	participant->chunk->next = shared->results;
-	shared->results = participant->chunk_pointer;
-	SpinLockRelease(&shared->mutex);
-	participant->chunk = NULL;
+	SpinLockAcquire(&team->mutex);
+	scorer->chunk->next = team->results;
+	team->results = scorer->chunk_pointer;
+	SpinLockRelease(&team->mutex);
+	scorer->chunk = NULL;
 }
 
 static ResultChunk *
-room_in_chunk(Participant *participant, bool is_edges)
+room_in_chunk(Scorer *scorer, bool is_edges)
 {
-	if (participant->chunk != NULL &&
-		participant->chunk->count == (is_edges ? EDGES_OF_CHUNK : BINS_OF_CHUNK))
-		push_chunk(participant);
-	if (participant->chunk == NULL)
+	dsa_area   *area = scorer->member->area;
+
+	if (scorer->chunk != NULL &&
+		scorer->chunk->count == (is_edges ? EDGES_OF_CHUNK : BINS_OF_CHUNK))
+		push_chunk(scorer);
+	if (scorer->chunk == NULL)
 	{
-		participant->chunk_pointer = dsa_allocate(participant->area, sizeof(ResultChunk));
-		participant->chunk = dsa_get_address(participant->area, participant->chunk_pointer);
-		participant->chunk->count = 0;
-		participant->chunk->is_edges = is_edges;
+		scorer->chunk_pointer = dsa_allocate(area, sizeof(ResultChunk));
+		scorer->chunk = dsa_get_address(area, scorer->chunk_pointer);
+		scorer->chunk->count = 0;
+		scorer->chunk->is_edges = is_edges;
 	}
-	return participant->chunk;
+	return scorer->chunk;
 }
 
 void
@@ -139,191 +100,121 @@ crm_match_add_edge(MatchEdges *edges, CrmMatchEdge edge)
 static void
 score_pair(uint32_t a, uint32_t b, void *argument)
 {
-	Participant *participant = argument;
-	const CrmMatchRecords *records = participant->records;
+	Scorer	   *scorer = argument;
+	const MatchTeam *team = scorer->member->team;
+	const CrmMatchRecords *records = scorer->member->records;
 	const uint8_t *feature_a = crm_match_feature(records, a);
 	const uint8_t *feature_b = crm_match_feature(records, b);
 	uint64_t	pattern = crm_match_pattern(records->model, feature_a, feature_b);
 	CrmMatchEdge edge;
 
-	participant->scored++;
-	if (participant->shared->collect)
+	scorer->scored++;
+	if (team->collect)
 	{
-		crm_match_histogram_add(participant->histogram, pattern,
+		crm_match_histogram_add(scorer->histogram, pattern,
 								crm_match_shared_rules(records, a, b) |
 								crm_match_pack_frequency(records->model, pattern, feature_a, feature_b), 1);
 		return;
 	}
 	edge.weight = crm_match_weight(records->model, pattern, feature_a, feature_b);
-	if (edge.weight < participant->shared->floor)
+	if (edge.weight < team->floor)
 		return;
 	edge.a = a;
 	edge.b = b;
-	if (participant->area == NULL)
-		crm_match_add_edge(participant->edges, edge);
+	if (scorer->edges != NULL)
+		crm_match_add_edge(scorer->edges, edge);
 	else
 	{
-		ResultChunk *chunk = room_in_chunk(participant, true);
+		ResultChunk *chunk = room_in_chunk(scorer, true);
 
 		chunk->u.edge[chunk->count++] = edge;
 	}
 }
 
+/* Adds what all have found to what the leader has. */
 static void
-do_jobs(Participant *participant)
+gather(MatchMember *leader)
 {
-	Shared	   *shared = participant->shared;
+	Results    *results = leader->results;
 
-	for (;;)
+	for (dsa_pointer next = leader->team->results; DsaPointerIsValid(next);)
 	{
-		uint32		next = pg_atomic_fetch_add_u32(&shared->next_job, 1);
-		const Job  *job;
+		ResultChunk *chunk = dsa_get_address(leader->area, next);
+		dsa_pointer done = next;
 
-		if (next >= (uint32) shared->jobs)
-			break;
-		job = &shared->job[next];
-		participant->scored = 0;
-		crm_match_enumerate(participant->records, job->rule, participant->entry[job->rule], job->start, job->end,
-							shared->sample, score_pair, participant, participant->host);
-		pg_atomic_fetch_add_u64(&shared->scored, participant->scored);
-		crm_match_report_pairs(pg_atomic_read_u64(&shared->scored));
-	}
-	if (participant->area == NULL)
-		return;
-	if (shared->collect)
-	{
-		size_t		count;
-		CrmMatchBin *bins = crm_match_histogram_bins(participant->histogram, &count);
-
-		for (size_t i = 0; i < count; i++)
+		for (uint32 i = 0; i < chunk->count; i++)
 		{
-			ResultChunk *chunk = room_in_chunk(participant, false);
-
-			chunk->u.bin[chunk->count++] = bins[i];
+			if (chunk->is_edges)
+				crm_match_add_edge(results->edges, chunk->u.edge[i]);
+			else
+				crm_match_histogram_add(results->histogram, chunk->u.bin[i].pattern, chunk->u.bin[i].rules, chunk->u.bin[i].count);
 		}
-		participant->host->release(participant->host, bins);
-	}
-	push_chunk(participant);
-}
-
-/* ---- workers ---- */
-
-typedef struct SharedChunk
-{
-	dsa_pointer feature;
-	dsa_pointer key;
-} SharedChunk;
-
-static void *
-worker_allocate(CrmMatchHost *host, size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
-
-static void
-worker_release(CrmMatchHost *host, void *memory)
-{
-	pfree(memory);
-}
-
-static void
-worker_interrupt(CrmMatchHost *host)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
-PGDLLEXPORT void crm_match_worker(dsm_segment *segment, shm_toc *toc);
-
-void
-crm_match_worker(dsm_segment *segment, shm_toc *toc)
-{
-	CrmMatchHost host = {worker_allocate, worker_release, worker_interrupt};
-	Shared	   *shared = shm_toc_lookup(toc, KEY_SHARED, false);
-	dsa_area   *area = dsa_attach(shared->area);
-	SharedChunk *chunk = dsa_get_address(area, shared->chunks);
-	uint32		chunks = (shared->records + CRM_MATCH_CHUNK - 1) / CRM_MATCH_CHUNK;
-	CrmMatchRecords records;
-	Participant participant = {0};
-
-	records.model = &shared->model;
-	records.count = shared->records;
-	records.feature = palloc(chunks * sizeof(uint8 *));
-	records.key = palloc(chunks * sizeof(uint32_t *));
-	for (uint32 i = 0; i < chunks; i++)
-	{
-		records.feature[i] = dsa_get_address(area, chunk[i].feature);
-		records.key[i] = dsa_get_address(area, chunk[i].key);
-	}
-	participant.host = &host;
-	participant.records = &records;
-	participant.shared = shared;
-	participant.area = area;
-	for (int r = 0; r < shared->model.rules; r++)
-		if (DsaPointerIsValid(shared->entries[r]))
-			participant.entry[r] = dsa_get_address(area, shared->entries[r]);
-	if (shared->collect)
-		participant.histogram = crm_match_histogram_make(&host);
-	do_jobs(&participant);
-	dsa_detach(area);
-}
-
-/*
- * Whether shared memory has room: where it is a file system of its own, as in
- * containers, it is often small, and running out of it would be an error.
- */
-static bool
-shared_memory_has_room(Size size)
-{
-#ifdef USE_DSM_POSIX
-	struct statvfs fs;
-
-	if (dynamic_shared_memory_type == DSM_IMPL_POSIX &&
-		statvfs("/dev/shm", &fs) == 0 &&
-		(Size) fs.f_bavail * fs.f_frsize < size + size / 4 + 64 * 1024 * 1024)
-		return false;
-#endif
-	return true;
-}
-
-/* Moves the records into shared memory, chunk by chunk. */
-static void
-share_records(MatchRun *run, dsa_area *area, Shared *shared)
-{
-	uint32		chunks = (run->records.count + CRM_MATCH_CHUNK - 1) / CRM_MATCH_CHUNK;
-	Size		features = (Size) CRM_MATCH_CHUNK * run->model.feature_size;
-	Size		keys = (Size) CRM_MATCH_CHUNK * run->model.slots * sizeof(uint32_t);
-	SharedChunk *chunk;
-
-	shared->chunks = dsa_allocate(area, chunks * sizeof(SharedChunk));
-	chunk = dsa_get_address(area, shared->chunks);
-	for (uint32 i = 0; i < chunks; i++)
-	{
-		void	   *moved;
-
-		chunk[i].feature = dsa_allocate_extended(area, features, DSA_ALLOC_HUGE);
-		moved = dsa_get_address(area, chunk[i].feature);
-		memcpy(moved, run->records.feature[i], features);
-		pfree(run->records.feature[i]);
-		run->records.feature[i] = moved;
-		chunk[i].key = dsa_allocate_extended(area, keys, DSA_ALLOC_HUGE);
-		moved = dsa_get_address(area, chunk[i].key);
-		memcpy(moved, run->records.key[i], keys);
-		pfree(run->records.key[i]);
-		run->records.key[i] = moved;
+		next = chunk->next;
+		dsa_free(leader->area, done);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
+void
+crm_match_do_score(MatchMember *member)
+{
+	MatchTeam  *team = member->team;
+	Results    *results = member->results;
+	Scorer		scorer = {member};
+	const CrmMatchEntry *entry[CRM_MATCH_RULES];
+	int			job;
+
+	for (int r = 0; r < team->model.rules; r++)
+		entry[r] = crm_match_address(member, team->division[r].entry);
+
+	/* What the leader finds needs no sending. */
+	if (results != NULL)
+	{
+		scorer.edges = results->edges;
+		scorer.histogram = results->histogram;
+	}
+	else if (team->collect)
+		scorer.histogram = crm_match_histogram_make(member->host);
+	while ((job = crm_match_next_job(member)) >= 0)
+	{
+		const MatchBlockRange *range = &team->range[job];
+
+		scorer.scored = 0;
+		crm_match_enumerate(member->records, range->rule, entry[range->rule], range->start, range->end,
+							team->sample, score_pair, &scorer, member->host);
+		pg_atomic_fetch_add_u64(&team->scored, scorer.scored);
+		if (results != NULL)
+			crm_match_report_pairs(pg_atomic_read_u64(&team->scored));
+	}
+	if (results != NULL)
+		return;
+	if (team->collect)
+	{
+		size_t		count;
+		CrmMatchBin *bins = crm_match_histogram_bins(scorer.histogram, &count);
+
+		for (size_t i = 0; i < count; i++)
+		{
+			ResultChunk *chunk = room_in_chunk(&scorer, false);
+
+			chunk->u.bin[chunk->count++] = bins[i];
+		}
+		member->host->release(member->host, bins);
+	}
+	push_chunk(&scorer);
+}
+
 /* Jobs of about as many pairs each; a block is not divided among them. */
-static void
-plan_jobs(MatchRun *run, Shared *shared)
+static int
+plan_jobs(MatchRun *run, MatchTeam *team)
 {
 	uint64		all = 0;
 	uint64		of_job;
+	int			jobs = 0;
 
 	for (int r = 0; r < run->model.rules; r++)
 		all += run->blocks[r].pairs;
-	of_job = Max(all / (MOST_JOBS / 2), PAIRS_OF_JOB);
+	of_job = Max(all / (MATCH_MOST_RANGES / 2), PAIRS_OF_JOB);
 	for (int r = 0; r < run->model.rules; r++)
 	{
 		const CrmMatchBlocks *blocks = &run->blocks[r];
@@ -338,144 +229,57 @@ plan_jobs(MatchRun *run, Shared *shared)
 				end++;
 			pairs += (uint64) (end - at) * (end - at - 1) / 2;
 			at = end;
-			if ((pairs >= of_job || at == blocks->count) && shared->jobs < MOST_JOBS)
+			if ((pairs >= of_job || at == blocks->count) && jobs < MATCH_MOST_RANGES)
 			{
-				shared->job[shared->jobs++] = (Job) {r, start, at};
+				team->range[jobs++] = (MatchBlockRange) {r, start, at};
 				start = at;
 				pairs = 0;
 			}
 		}
 		/* Not reached by the arithmetic above, but no pair may be lost. */
 		if (start < blocks->count)
-			shared->job[shared->jobs - 1].end = blocks->count;
+			team->range[jobs - 1].end = blocks->count;
 	}
-}
-
-static void
-init_shared(MatchRun *run, Shared *shared, bool collect, uint64 sample, double floor)
-{
-	memset(shared, 0, sizeof(Shared));
-	pg_atomic_init_u32(&shared->next_job, 0);
-	pg_atomic_init_u64(&shared->scored, 0);
-	SpinLockInit(&shared->mutex);
-	shared->results = InvalidDsaPointer;
-	shared->records = run->records.count;
-	shared->collect = collect;
-	shared->sample = sample;
-	shared->floor = floor;
-	shared->model = run->model;
-	plan_jobs(run, shared);
+	return jobs;
 }
 
 static uint64
-do_run(MatchRun *run, uint64 sample, double floor, MatchEdges *edges, CrmMatchHistogram **histogram)
+score(MatchRun *run, bool collect, uint64 sample, double floor, Results *results)
 {
-	bool		collect = histogram != NULL;
-	double		share = sample == UINT64_MAX ? 1 : (double) sample / (double) UINT64_MAX;
+	MatchTeam  *team = crm_match_team(run);
 	double		pairs = 0;
-	int			workers = crm_match_workers;
-	Participant participant = {0};
-	uint64		scored;
 
 	for (int r = 0; r < run->model.rules; r++)
-		pairs += (double) run->blocks[r].pairs * share;
-	participant.host = &run->host;
-	participant.records = &run->records;
-	participant.edges = edges;
-	for (int r = 0; r < run->model.rules; r++)
-		participant.entry[r] = run->blocks[r].entry;
-	if (collect)
-		participant.histogram = *histogram = crm_match_histogram_make(&run->host);
-	if (workers == 0 || pairs < LEAST_PAIRS_FOR_WORKERS || IsInParallelMode() || IsUnderPostmaster == false ||
-		dynamic_shared_memory_type == DSM_IMPL_MMAP ||
-		(run->area == NULL && !shared_memory_has_room(run->memory)))
+		pairs += (double) run->blocks[r].pairs;
+	if (sample != UINT64_MAX)
+		pairs *= (double) sample / (double) UINT64_MAX;
+	team->collect = collect;
+	team->sample = sample;
+	team->floor = floor;
+	crm_match_work(run, MATCH_TASK_SCORE, plan_jobs(run, team), pairs < LEAST_PAIRS_FOR_WORKERS, results);
+	if (run->area != NULL)
 	{
-		participant.shared = palloc(sizeof(Shared));
-		init_shared(run, participant.shared, collect, sample, floor);
-		do_jobs(&participant);
-		scored = pg_atomic_read_u64(&participant.shared->scored);
-		pfree(participant.shared);
+		MatchMember leader = {&run->host, &run->records, run->team, run->area, results};
+
+		gather(&leader);
 	}
-	else
-	{
-		ParallelContext *context;
-		Shared	   *shared;
-		dsa_pointer next;
-
-		EnterParallelMode();
-		context = CreateParallelContext("$libdir/crm", "crm_match_worker", workers);
-		shm_toc_estimate_chunk(&context->estimator, sizeof(Shared));
-		shm_toc_estimate_keys(&context->estimator, 1);
-		InitializeParallelDSM(context);
-		shared = shm_toc_allocate(context->toc, sizeof(Shared));
-		init_shared(run, shared, collect, sample, floor);
-		if (run->area == NULL)
-		{
-			run->area = dsa_create(LWTRANCHE_PARALLEL_QUERY_DSA);
-			share_records(run, run->area, shared);
-			run->shared_chunks = shared->chunks;
-		}
-		shared->chunks = run->shared_chunks;
-		shared->area = dsa_get_handle(run->area);
-		for (int r = 0; r < run->model.rules; r++)
-		{
-			Size		size = run->blocks[r].count * sizeof(CrmMatchEntry);
-
-			shared->entries[r] = InvalidDsaPointer;
-			if (size == 0)
-				continue;
-			shared->entries[r] = dsa_allocate_extended(run->area, size, DSA_ALLOC_HUGE);
-			memcpy(dsa_get_address(run->area, shared->entries[r]), run->blocks[r].entry, size);
-		}
-		shm_toc_insert(context->toc, KEY_SHARED, shared);
-		LaunchParallelWorkers(context);
-		participant.shared = shared;
-		participant.area = run->area;
-		do_jobs(&participant);
-		WaitForParallelWorkersToFinish(context);
-		scored = pg_atomic_read_u64(&shared->scored);
-		if (collect)
-		{
-			crm_match_histogram_free(participant.histogram);
-			*histogram = crm_match_histogram_make(&run->host);
-		}
-		for (next = shared->results; DsaPointerIsValid(next);)
-		{
-			ResultChunk *chunk = dsa_get_address(run->area, next);
-			dsa_pointer done = next;
-
-			for (uint32 i = 0; i < chunk->count; i++)
-			{
-				if (chunk->is_edges)
-					crm_match_add_edge(edges, chunk->u.edge[i]);
-				else
-					crm_match_histogram_add(*histogram, chunk->u.bin[i].pattern, chunk->u.bin[i].rules, chunk->u.bin[i].count);
-			}
-			next = chunk->next;
-			dsa_free(run->area, done);
-			CHECK_FOR_INTERRUPTS();
-		}
-		for (int r = 0; r < run->model.rules; r++)
-			if (DsaPointerIsValid(shared->entries[r]))
-				dsa_free(run->area, shared->entries[r]);
-		DestroyParallelContext(context);
-		ExitParallelMode();
-	}
-	return scored;
+	return pg_atomic_read_u64(&run->team->scored);
 }
 
 uint64
 crm_match_score(MatchRun *run, double floor, MatchEdges *edges)
 {
-	return do_run(run, UINT64_MAX, floor, edges, NULL);
+	Results		results = {edges, NULL};
+
+	return score(run, false, UINT64_MAX, floor, &results);
 }
 
 /* A histogram of the patterns of all pairs, or of a sample of the keys. */
 CrmMatchHistogram *
 crm_match_collect(MatchRun *run, uint64_t sample)
 {
-	CrmMatchHistogram *histogram;
+	Results		results = {NULL, crm_match_histogram_make(&run->host)};
 
-	do_run(run, sample, 0, NULL, &histogram);
-	return histogram;
+	score(run, true, sample, 0, &results);
+	return results.histogram;
 }

@@ -52,7 +52,14 @@ DELETE FROM crm.match_pair WHERE model = 'people';
 -- Labels that say what the model says change nothing much: the rarity of words
 -- counts in them as in all pairs.
 SELECT count(crm.label_pair('people', left_id, right_id, true)) FROM (SELECT * FROM crm.match_pairs('people', 10) ORDER BY left_id LIMIT 60) p;
+SAVEPOINT unknown;
 SELECT crm.label_pair('people', 'no such row', '3', true);
+ROLLBACK TO unknown;
+SELECT crm.label_pair('people', '99999999', '3', true);
+ROLLBACK TO unknown;
+-- Of a row that is not there any more.
+SELECT crm.label_pair('people', '99999999', '3', NULL);
+INSERT INTO crm.match_label (model, left_id, right_id, is_match, labelled_by) VALUES ('people', 'row that was', '3', true, 'somebody');
 SELECT crm.train_match_model('people');
 SELECT round(abs(a.m - b.m)::numeric, 1) AS apart FROM crm.match_level a JOIN crm.match_level b USING (model, field, level)
 WHERE model = 'people' AND a.version = 1 AND b.version = 2 AND field = 4 AND level IN (1, 7) ORDER BY level;
@@ -111,4 +118,8 @@ RESET ROLE;
 SELECT crm.create_roles();
 SELECT has_table_privilege('crm_admin', t, 'UPDATE') AS may FROM unnest(ARRAY['crm.match_model', 'crm.match_field', 'crm.blocking_rule', 'crm.match_level']) t;
 SELECT has_table_privilege('crm_admin', 'crm.match_pair', 'UPDATE') AS may;
+-- Agents ask who is there already.
+SELECT has_table_privilege('crm_agent', t, 'SELECT') AS may FROM unnest(ARRAY['crm.v_match_contact', 'crm.v_match_company']) t;
+-- Managers decide and merge.
+SELECT has_table_privilege('crm_manager', t, 'INSERT, UPDATE, DELETE') AS may FROM unnest(ARRAY['crm.match_label', 'crm.match_pair', 'crm.match_cluster', 'crm.duplicate_pair', 'crm.match_model']) t;
 ROLLBACK;

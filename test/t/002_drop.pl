@@ -52,11 +52,15 @@ $node->safe_psql('postgres', 'CREATE TABLE mine (contact_id bigint REFERENCES cr
 ($status, $out, $err) = $node->psql('postgres', "SELECT crm.uninstall('postgres')");
 like($err, qr/other objects depend|constraint mine_contact_id_fkey/, 'and refuses while something of the user depends');
 $node->safe_psql('postgres', 'DROP TABLE mine');
+# A table of the user's at whose door duplicates are looked for can be written afterwards.
+$node->safe_psql('postgres', 'CREATE TABLE guest (id integer PRIMARY KEY, name text);
+	CREATE TRIGGER crm_door_insert_x AFTER INSERT ON guest REFERENCING NEW TABLE AS crm_new FOR EACH STATEMENT EXECUTE FUNCTION crm.match_door($$x$$, $$id$$)');
 like($node->safe_psql('postgres', "SELECT crm.uninstall('postgres')"), qr/crm uninstalled: \d+ objects removed\. To remove/, 'uninstall()');
 is($node->safe_psql('postgres', "SELECT string_agg(relname, ' ') FROM pg_class c WHERE relnamespace = 'crm'::regnamespace AND relkind IN ('r', 'v', 'S', 'm', 'p') AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"),
 	'', 'no relation is left');
 is($node->safe_psql('postgres', "SELECT string_agg(proname, ' ') FROM pg_proc p WHERE pronamespace = 'crm'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"),
 	'', 'no function is left');
+is($node->safe_psql('postgres', "INSERT INTO guest VALUES (1, 'Anna'); SELECT count(*) FROM pg_trigger WHERE tgrelid = 'guest'::regclass; DROP TABLE guest"), '0', 'nor a trigger at a door');
 $node->safe_psql('postgres', 'DROP EXTENSION crm');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_proc WHERE pronamespace = 'crm'::regnamespace"), '0', 'nothing is left');
 like($node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()'), qr/installed/, 'and it can be installed again');

@@ -30,6 +30,12 @@ my $log_two = "BEGIN; UPDATE crm.contact_point SET label = 'logged' WHERE id IN 
 	SELECT row_id, changes -> 'label' FROM crm.audit_log WHERE changes -> 'label' ->> 'new' = 'logged' ORDER BY id; ROLLBACK";
 my $two_entries = qq(1|{"new": "logged", "old": null}\n2|{"new": "logged", "old": null});
 
+# What merges move and what they write, but for the moment of the last change.
+my $merged = "SELECT count(*), sum(hashtext((to_jsonb(c) - 'updated_at')::text)) FROM crm.contact c
+	UNION ALL SELECT count(*), sum(hashtext(p::text)) FROM crm.contact_point p UNION ALL SELECT count(*), sum(hashtext(c::text)) FROM crm.company_contact c
+	UNION ALL SELECT count(*), sum(hashtext(k::text)) FROM crm.contact_key k UNION ALL SELECT count(*), sum(hashtext(t::text)) FROM crm.tag t
+	UNION ALL SELECT count(*), sum(hashtext(m::text)) FROM member m";
+
 # The structure without the rows, and without what the user adds below.
 sub structure
 {
@@ -55,6 +61,11 @@ CREATE INDEX contact_shoe_size ON crm.contact (shoe_size);
 CREATE VIEW public.v_mine AS SELECT contact_id, email, phone, crm.match_key(email) AS key FROM crm.contact_point;
 UPDATE crm.channel SET cost_per_contact = 7 WHERE name = 'call';
 SQL
+	$node->safe_psql($db, "CREATE TABLE member (contact_id bigint REFERENCES crm.contact (id), code char(4), address inet, active boolean, PRIMARY KEY (contact_id, code));
+		INSERT INTO member VALUES (1, 'a', '10.0.0.1', true), (2, 'b', '10.0.0.2', false), (3, 'a', '10.0.0.3', true)");
+	# 0.0.1 merges nothing.
+	my $before_merges = $version eq '0.0.1' ? '' : $node->safe_psql($db, $merged);
+	$node->safe_psql($db, "SELECT crm.merge_contacts(1, '{2,3}'); SELECT crm.merge_contacts(5, '{6}')") if $before_merges ne '';
 	my $rows = $node->safe_psql($db, 'SELECT count(*), sum(hashtext(c::text)) FROM crm.contact c');
 	my $view = $node->safe_psql($db, 'SELECT count(*), sum(hashtext(v::text)) FROM v_mine v');
 
@@ -65,6 +76,16 @@ SQL
 	like($err, qr/HINT:\s+Run SELECT crm\.upgrade/, 'so does install()');
 	is($node->safe_psql($db, "SELECT state FROM crm.status() WHERE item = 'tables'"), 'error', 'so does status()');
 	is($node->safe_psql($db, $log_two), $two_entries, 'the triggers of older tables write history');
+	is($node->safe_psql($db, "BEGIN; UPDATE crm.contact SET city = 'x' WHERE id IN (1, 4); UPDATE crm.company SET city = 'x' WHERE id = 1; SELECT count(*) FROM crm.contact WHERE city = 'x'; ROLLBACK"),
+		'2', 'and let rows be written');
+	for my $call ("crm.unmerge(1)", "crm.guard_duplicates('contacts', 'off')", "crm.dedup_plan('contacts')", "crm.find_duplicates('contacts', '{}')",
+		"crm.find_duplicates('contacts', '{}'::jsonb)", "crm.find_duplicates(1)", "crm.find_duplicates()",
+		"crm.contact_references()", "crm.company_references()", "crm.may_merge(1, 2)", "crm.merge_contacts(1, '{2}')", "crm.build_match_keys('contacts')",
+		"crm.explain_match('contacts', '1', '2')", "crm.match_pairs('contacts')", "crm.review_pairs('contacts')", "crm.dedup_tick()", "crm.dedupe('contacts')")
+	{
+		($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\nSELECT * FROM $call");
+		like($err, qr/ERROR:\s+RM011: .*HINT:\s+Run SELECT crm\.upgrade/s, "what is not there yet says what to do: $call");
+	}
 	like($node->safe_psql($db, 'SELECT crm.upgrade()'), qr/upgraded from \Q$version\E to \Q$current\E/, 'upgrade()');
 	like($node->safe_psql($db, 'SELECT crm.upgrade()'), qr/up to date/, 'upgrade() again does nothing');
 
@@ -77,6 +98,11 @@ SQL
 	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(c::text)) FROM crm.contact c'), $rows, 'rows are kept, with the user\'s column');
 	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(v::text)) FROM v_mine v'), $view, 'the user\'s view works');
 	is($node->safe_psql($db, "SELECT cost_per_contact FROM crm.channel WHERE name = 'call'"), '7', 'edited rows are kept');
+	if ($before_merges ne '')
+	{
+		is($node->safe_psql($db, "SELECT * FROM crm.unmerge(2); SELECT * FROM crm.unmerge(1)"), '', 'merges of before are undone');
+		is($node->safe_psql($db, $merged), $before_merges, 'and everything is as it was');
+	}
 	like($node->safe_psql($db, "SELECT crm.create_contact('{\"name\": \"Anna Ivanova\"}')"), qr/^\d+$/, 'and work goes on');
 }
 
