@@ -197,7 +197,11 @@ BEGIN
     SELECT 'match model ' || p.name, 'error', format('of the triggers on %s some are missing', p.relation), 'Call crm.guard_duplicates() again.'
     FROM present p GROUP BY p.name, p.relation HAVING bit_or(p.event) <> 60
     UNION ALL
-    SELECT 'match model ' || m.name, 'error', format('policy %s, but no table has its triggers', m.at_the_door), 'Call crm.guard_duplicates() again.'
+    SELECT 'match model ' || m.name, 'error', format('policy %s, but no table has its triggers', m.at_the_door),
+           CASE WHEN m.relation = 'crm.v_match_contact' THEN format('SELECT crm.guard_duplicates(%1$L, %2$L, t, c) FROM (VALUES (''crm.contact''::regclass, ''id''), (''crm.contact_point'', ''contact_id'')) v (t, c)', m.name, m.at_the_door)
+                WHEN m.relation = 'crm.v_match_company' THEN format('SELECT crm.guard_duplicates(%1$L, %2$L, t, c) FROM (VALUES (''crm.company''::regclass, ''id''), (''crm.company_point'', ''company_id'')) v (t, c)', m.name, m.at_the_door)
+                WHEN EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(m.relation) AND c.relkind IN ('r', 'p')) THEN format('SELECT crm.guard_duplicates(%L, %L)', m.name, m.at_the_door)
+                ELSE 'Call crm.guard_duplicates() again, for each table of the view.' END
     FROM crm.match_model m WHERE m.at_the_door <> 'off' AND NOT EXISTS (SELECT FROM present p WHERE p.name = m.name)
     ORDER BY 1, 3;
     RETURN QUERY SELECT 'match model ' || q.model, 'warning', format('records wait for the sweep since %s', to_char(min(q.queued_at), 'YYYY-MM-DD HH24:MI:SS TZ')),

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -596,7 +597,13 @@ crm_match_write_found(Oid *types, Datum *values)
 {
 	StringInfoData sql;
 	bool		is_first;
+	int			nest = NewGUCNestLevel();
 
+	/*
+	 * Pairs that were written a moment ago are in no statistics: taken for a
+	 * few, they would each be compared with all that were found.
+	 */
+	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	initStringInfo(&sql);
 	execute_write("DELETE FROM crm.match_cluster WHERE model = $1", 1, types, values);
 	execute_write("INSERT INTO crm.match_cluster (model, id, cluster_id) SELECT $1, id, cluster_id FROM crm_member", 1, types, values);
@@ -633,5 +640,6 @@ crm_match_write_found(Oid *types, Datum *values)
 					 is_first ? "" : "WHERE NOT EXISTS (SELECT FROM crm.match_pair p WHERE p.model = $1 AND p.left_id = f.left_id AND p.right_id = f.right_id)",
 					 is_first ? "0" : "(SELECT pg_catalog.count(*) FROM gone)");
 	execute_write(sql.data, 5, types, values);
+	AtEOXact_GUC(true, nest);
 	pfree(sql.data);
 }

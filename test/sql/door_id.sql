@@ -30,7 +30,7 @@ BEGIN
     PERFORM crm.guard_duplicates('door_id', 'queue');
     SELECT s.seq_scan, s.idx_scan INTO before FROM pg_stat_xact_user_tables s WHERE s.relid = 'door_id.keyed'::regclass;
     EXECUTE format('INSERT INTO door_id.keyed SELECT %s, given_name, family_name, birth_date, email FROM (SELECT i + 3000 AS i, given_name, family_name, birth_date, email FROM door_id.person WHERE i = 14) p', expressions);
-    SELECT * INTO entered FROM crm.match_pair p WHERE p.model = 'door_id' ORDER BY p.weight DESC, p.left_id LIMIT 1;
+    SELECT * INTO entered FROM crm.match_pair p WHERE p.model = 'door_id' ORDER BY p.weight DESC, p.left_id, p.right_id LIMIT 1;
     pair := concat_ws(' ', entered.left_id, entered.right_id);
     SELECT count(*) INTO explained FROM crm.explain_match('door_id', entered.left_id, entered.right_id);
     SELECT string_agg(d.record_id, ' ' ORDER BY d.record_id COLLATE "C") INTO asked

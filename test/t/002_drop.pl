@@ -65,4 +65,26 @@ $node->safe_psql('postgres', 'DROP EXTENSION crm');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_proc WHERE pronamespace = 'crm'::regnamespace"), '0', 'nothing is left');
 like($node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()'), qr/installed/, 'and it can be installed again');
 
+# By an owner who is no superuser, with models and a door.
+$node->safe_psql('postgres', 'CREATE ROLE keeper; CREATE DATABASE kept OWNER keeper');
+$node->safe_psql('kept', 'GRANT CREATE ON SCHEMA public TO keeper; SET ROLE keeper; CREATE EXTENSION crm; SELECT crm.install()');
+crm_door_data($node, 'kept', 'keeper');
+crm_door_works($node, 'kept', 10000, 'before', 'keeper');
+my $models = "SELECT count(*), sum(hashtext(m::text)) FROM crm.match_model m UNION ALL SELECT count(*), sum(hashtext(f::text)) FROM crm.match_field f
+	UNION ALL SELECT count(*), sum(hashtext(l::text)) FROM crm.match_level l UNION ALL SELECT count(*), sum(hashtext(p::text)) FROM crm.match_pair p
+	UNION ALL SELECT count(*), sum(hashtext(k::text)) FROM crm.match_key k UNION ALL SELECT count(*), sum(hashtext(r::text)) FROM crm.match_record r";
+my $of_models = $node->safe_psql('kept', $models);
+$node->safe_psql('kept', 'SET ROLE keeper; DROP EXTENSION crm CASCADE');
+is($node->safe_psql('kept', "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'crm%'"), '0', 'the triggers at the door go with the extension');
+$node->safe_psql('kept', 'SET ROLE keeper; CREATE EXTENSION crm');
+like($node->safe_psql('kept', 'SET ROLE keeper; SELECT crm.install()'), qr/repaired/, 'the owner repairs');
+is($node->safe_psql('kept', $models), $of_models, 'models, pairs and keys are as before');
+is($node->safe_psql('kept', "SET ROLE keeper; SELECT string_agg(item || ': ' || detail, '; ' ORDER BY item) FROM crm.status() WHERE state = 'error'"),
+	'match model contacts: policy queue, but no table has its triggers; match model guest: policy queue, but no table has its triggers', 'status names the triggers at the door');
+# Its hints are what to do.
+$node->safe_psql('kept', "SET ROLE keeper; $_") for split /\n/, $node->safe_psql('kept', "SET ROLE keeper; SELECT hint FROM crm.status() WHERE state = 'error'");
+is($node->safe_psql('kept', "SET ROLE keeper; SELECT string_agg(item || ' ' || detail, ', ') FROM crm.status() WHERE state IN ('error', 'warning')"), '', 'and its hints bring them back');
+crm_door_works($node, 'kept', 20000, 'afterwards', 'keeper');
+is($node->safe_psql('kept', "SELECT count(*) FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relowner <> 'keeper'::regrole AND relkind IN ('r', 'v', 'S')"), '0', 'everything is the owner\'s');
+
 done_testing();

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(crm_node crm_sample_data crm_state crm_catalog crm_same);
+our @EXPORT = qw(crm_node crm_sample_data crm_door_data crm_door_works crm_state crm_catalog crm_same);
 
 # A started server in UTF8 with the settings by which it finds the extension.
 sub crm_node
@@ -40,6 +40,46 @@ SELECT crm.update_contact(id, '{"city": "Казань"}') FROM crm.contact WHERE
 SELECT crm.delete_contact(id) FROM crm.contact WHERE id % 7 = 0;
 SELECT crm.import_apply(crm.import_csv('clients.csv', E'id,name,email\n1,Anna Ivanova,anna@example.com\n2,Broken,nobody@@example.com\n', source => 'shop'));
 SQL
+}
+
+# A table of the user's with a key of two columns, every fifth row the one
+# before it again, and contacts, both watched for duplicates; a merge.
+sub crm_door_data
+{
+	my ($node, $db, $role) = @_;
+	my $as = $role ? "SET ROLE $role;" : '';
+	$node->safe_psql($db, $as . <<'SQL');
+CREATE TABLE guest (branch integer, number integer, given_name text, family_name text, birth_date date, email text, PRIMARY KEY (branch, number));
+INSERT INTO guest
+SELECT i % 3, i, initcap(translate(lpad((e * 37 % 1000)::text, 4, '7'), '0123456789', 'aeiounrlst')),
+       initcap(translate(lpad((e * 7919 % 100000)::text, 7, '8'), '0123456789', 'aeioubdkmp')), date '1950-01-01' + e * 7907 % 18000, 'mail' || e || '@example.com'
+FROM (SELECT i, CASE WHEN i % 5 = 0 THEN i - 1 ELSE i END AS e FROM generate_series(1, 1500) i) s;
+ANALYZE guest;
+SELECT crm.create_contact(jsonb_build_object('given_name', given_name, 'family_name', family_name, 'birth_date', birth_date, 'email', email)) FROM guest WHERE number <= 300;
+SELECT crm.create_match_model('guest', 'guest');
+SELECT crm.train_match_model(m) FROM unnest('{guest,contacts}'::text[]) m;
+SELECT crm.guard_duplicates('guest', 'queue');
+SELECT crm.guard_duplicates('contacts', 'queue', t, c) FROM (VALUES ('crm.contact'::regclass, 'id'), ('crm.contact_point', 'contact_id')) v (t, c);
+SQL
+	$node->safe_psql($db, "$as SELECT crm.dedupe('guest'); SELECT crm.dedup_tick()");
+}
+
+# Looking, the triggers and the sweep: rows are entered again under numbers from
+# 10000, 20000 or 30000 on, and found in each way.
+sub crm_door_works
+{
+	my ($node, $db, $number, $when, $role) = @_;
+	my $as = $role ? "SET ROLE $role;" : '';
+	my $row = 21 + $number / 2000;
+	is($node->safe_psql($db, "$as SELECT string_agg(record_id, ' ' ORDER BY record_id) FROM crm.find_duplicates('guest', (SELECT to_jsonb(g) - 'branch' - 'number' FROM guest g WHERE number = 14), 2)"),
+		'(0,15) (2,14)', "found $when");
+	$node->safe_psql($db, "$as INSERT INTO guest SELECT 9, $number, given_name, family_name, birth_date, email FROM guest WHERE number = $row");
+	is($node->safe_psql($db, "$as SELECT left_id FROM crm.match_pair WHERE model = 'guest' AND right_id = '(9,$number)'"), "(" . $row % 3 . ",$row)", "queued by the trigger $when");
+	$node->safe_psql($db, "$as INSERT INTO guest SELECT 8, $number + number, given_name, family_name, birth_date, email FROM guest WHERE branch < 3 AND number BETWEEN 101 AND 250");
+	cmp_ok($node->safe_psql($db, "$as SELECT pairs FROM crm.dedup_tick('guest')"), '>=', 150, "swept $when");
+	is($node->safe_psql($db, "$as WITH c AS (SELECT crm.create_contact(to_jsonb(g) - 'branch' - 'number') AS id FROM guest g WHERE number = $row + 30)
+		SELECT count(*) FROM c"), '1', "a contact is entered $when");
+	is($node->safe_psql($db, "$as SELECT count(*) FROM crm.match_pair WHERE model = 'contacts' AND right_id = (SELECT max(id)::text FROM crm.contact)"), '1', "and queued $when");
 }
 
 # One line a relation: its rows and their checksum; sequences; and what the
