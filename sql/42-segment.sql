@@ -100,6 +100,8 @@ SET search_path = pg_catalog, pg_temp AS $$
     FROM asked d WHERE d.kind IN ('field', 'tag', 'segment')
     -- The time zone may be that of the branch.
     UNION SELECT 'branch', d.name FROM asked d WHERE d.kind = 'field' AND d.name = 'time_zone'
+    -- A contact may get another branch.
+    UNION SELECT 'contact', 'branch_id' FROM asked d WHERE d.kind = 'field' AND d.name IN ('branch', 'time_zone')
     UNION SELECT t::text, d.name FROM asked d, crm.base_tables(coalesce((SELECT e.relation FROM crm.event_kind e WHERE e.event = d.name), 'crm.activity')::regclass) t
     WHERE d.kind = 'event'
 $$;
