@@ -100,6 +100,8 @@ SET search_path = pg_catalog, pg_temp AS $$
     FROM asked d WHERE d.kind IN ('field', 'tag', 'segment')
     -- The time zone may be that of the branch.
     UNION SELECT 'branch', d.name FROM asked d WHERE d.kind = 'field' AND d.name = 'time_zone'
+    -- A contact may get another branch.
+    UNION SELECT 'contact', 'branch_id' FROM asked d WHERE d.kind = 'field' AND d.name IN ('branch', 'time_zone')
     UNION SELECT t::text, d.name FROM asked d, crm.base_tables(coalesce((SELECT e.relation FROM crm.event_kind e WHERE e.event = d.name), 'crm.activity')::regclass) t
     WHERE d.kind = 'event'
 $$;
@@ -468,6 +470,17 @@ END
 $$;
 COMMENT ON FUNCTION crm.apply_segment_changes(bigint[], crm.contact_set[], crm.contact_set[], text[], timestamptz) IS 'Writes who entered and left segments: members, history, numbers and events. Who enters must not be a member yet, who leaves must be one. Part of crm.refresh_segments().';
 
+CREATE FUNCTION crm.living_contacts(contacts crm.contact_set) RETURNS crm.contact_set
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce(CASE WHEN contacts IS NULL THEN (SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p)
+                         ELSE (SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p
+                               WHERE p.contact_id = ANY (crm.member_array(contacts))) END, '{}');
+END
+$$;
+COMMENT ON FUNCTION crm.living_contacts(crm.contact_set) IS 'Those of the given contacts, of all when null, that are neither deleted, absorbed nor archived.';
+
 -- A segment whose rule asks for other segments alone, as sets; only among the
 -- contacts given, unless that is null.
 CREATE FUNCTION crm.evaluate_composed(tree jsonb, contacts crm.contact_set) RETURNS crm.contact_set
@@ -498,11 +511,10 @@ BEGIN
                 result := CASE WHEN result IS NULL THEN one ELSE result OPERATOR(crm.&) one END;
             END IF;
         END LOOP;
-        result := coalesce(result, contacts, (SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p), '{}');
+        result := coalesce(result, crm.living_contacts(contacts));
         RETURN CASE WHEN without IS NULL THEN result ELSE result OPERATOR(crm.-) without END;
     ELSIF tree ? 'not' THEN
-        RETURN coalesce(contacts, (SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p), '{}')
-               OPERATOR(crm.-) crm.evaluate_composed(tree -> 'not', contacts);
+        RETURN crm.living_contacts(contacts) OPERATOR(crm.-) crm.evaluate_composed(tree -> 'not', contacts);
     END IF;
     RAISE EXCEPTION 'no expression over segments: %', tree USING ERRCODE = 'internal_error';
 END

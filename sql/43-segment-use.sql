@@ -114,6 +114,7 @@ BEGIN
     WHERE s.rule IS NULL AND s.kind = 'dynamic';
     UPDATE crm.segment s SET rule = crm.expression_rule(s.definition)
     WHERE s.rule IS NULL AND s.kind = 'composed';
+    UPDATE crm.incentive i SET definition = i.definition WHERE i.rule IS NULL;      -- by its trigger
     DELETE FROM crm.segment_chunk;
     INSERT INTO crm.segment_chunk (segment_id, chunk, members)
     SELECT l.segment_id, l.contact_id >> 16, crm.contact_set_agg(l.contact_id)

@@ -73,7 +73,7 @@ SELECT crm.drop_segment('kazan');
 ROLLBACK TO s;
 SELECT crm.drop_segment('strange');
 
--- Refusals.
+-- Refusals.  R-045
 SAVEPOINT s;
 SELECT crm.create_segment('few', $$city = 'x'$$);
 ROLLBACK TO s;

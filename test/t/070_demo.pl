@@ -62,7 +62,7 @@ is($node->safe_psql($db, 'SELECT string_agg(stage || $$=$$ || deals, $$ $$ ORDER
 	'New=0 Qualified=1 Proposal=2 Negotiation=0 Won=1 Lost=1', 'the funnel');
 is($node->safe_psql($db, 'SELECT string_agg(kind, $$ $$ ORDER BY id) FROM crm.notification'), 'reminder task.due task.overdue', 'what was reminded of');
 my @refused = $story =~ /^SQLSTATE: (\w+)$/mg;
-is("@refused", 'RM001 RM001 RM003', 'what was refused');
+is("@refused", 'RM001 RM001 RM003 42703', 'what was refused');
 like($story, qr/crm\.fire_reminders\('[^']+'\);\n3\n/, 'reminders fire once');
 like($story, qr/crm\.fire_reminders\('[^']+'\);\n0\n/, 'and not twice');
 like($story, qr/│ ФИО +│ contact\.name /, 'the mapping is shown');
@@ -71,6 +71,10 @@ cmp_ok($node->safe_psql($db, q{SELECT count(*) FROM crm.match_pair WHERE model =
 like($story, qr/^│ person +│ \{Алла,Щеглова\} +│ \{Ульяна,Щеглова\} +│ only family name equal /m, 'and explained');
 like($story, qr/crm\.unmerge\(\d+, reject => false\);\n0 conflicts$/m, 'one is merged and parted again');
 is($node->safe_psql($db, 'SELECT count(*), count(undone_at) FROM crm.merge'), '1|1', 'once');
+is($node->safe_psql($db, q{SELECT string_agg(name || '=' || cardinality, ' ' ORDER BY id) FROM crm.segment}), 'here=24 in talks=3 new=193 to invite=23', 'segments');
+like($story, qr/explain_segment\('to invite', \d+\);\n.*\n.*\n.*\n│ in_segment\('here'\) +│ \{\} +│ t/, 'one is explained');
+is($node->safe_psql($db, q{SELECT string_agg(segment || cause, ' ' ORDER BY segment) FROM crm.v_segment_history WHERE cause = 'change'}), 'herechange to invitechange',
+	'who moved entered by the change, and what the clock did was taken back');
 ok(!grep({ /^(│|┌|├|└)/ && length(decode('UTF-8', $_)) > 100 } split /\n/, $story), 'no table is wider than 100 columns');
 unlike($story, qr/^(psql:|WARNING|NOTICE)/m, 'no noise');
 
@@ -90,6 +94,7 @@ is($node->safe_psql($db, q{SELECT string_agg(birth_date::text, ' ' ORDER BY fami
 is($node->safe_psql($db, q{SELECT string_agg(phone::text, ' ' ORDER BY phone) FROM crm.contact_point WHERE kind = 'phone'}), '+12025550143 +12025550144', 'numbers as of the USA by the data');
 like($story, qr/^Nothing could be learned from this file: match model "contacts" cannot be trained/m, 'too few to learn from, and it says so');
 like($story, qr/too few to make deals/, 'too few for deals, and it says so');
+is($node->safe_psql($db, q{SELECT string_agg(name || '=' || cardinality, ' ' ORDER BY id) FROM crm.segment}), 'here=3 in talks=3 new=3 to invite=0', 'segments without cities');
 
 $file = file('plain.csv', "name,phone,country\n" . join('', map { "Ann Field-$_,+44 20 7946 095$_,uk\n" } 0 .. 5) =~ s/uk$//r);
 ($db, $story, $status) = tell_story(CSV => $file);

@@ -1,7 +1,7 @@
 # Random edits and a clock that moves: segments that are refreshed from what
 # changed hold the same contacts as when they are made anew, and as the SQL says
 # that a person would write; their history tells every moment of the past.
-# R-078 R-080 R-081
+# R-007 R-023 R-078 R-080 R-081
 #
 # CRM_SEEDS="1 2 3" repeats chosen runs.
 use strict;
