@@ -1,0 +1,9 @@
+-- From 0.2.0 to 0.3.0: rules, sets of contacts, orders, metrics and segments.
+-- Code only; crm.upgrade() makes the tables.
+-- @whole sql/18-contact_set.sql
+-- @whole sql/23-rule.sql
+-- @whole sql/41-metric.sql
+-- @whole sql/42-segment.sql
+-- @whole sql/43-segment-use.sql
+-- @functions sql/39-status.sql
+-- @schema_source
