@@ -123,7 +123,7 @@ BEGIN
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend)', NULL),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member)|segment|segment_(chunk|offer|history|fill)|incentive', NULL),
             ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
@@ -299,6 +299,7 @@ BEGIN
         FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
     END IF;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
+    RETURN QUERY SELECT * FROM crm.segment_status(as_of);
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;

@@ -803,3 +803,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.segment_tick(timestamptz) IS 'The job "segments": refreshes what changed, unless another refresh runs.';
+
+CREATE FUNCTION crm.segment_status(as_of timestamptz, OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass('crm.segment') IS NULL OR NOT has_table_privilege('crm.segment', 'SELECT') THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'segments', 'warning', format('the last refresh of segment "%s" failed: %s', s.name, s.error),
+                        format('Mend its rule: SELECT crm.change_segment(%L, ...)', s.name)
+    FROM crm.segment s WHERE s.error IS NOT NULL ORDER BY s.name;
+    RETURN QUERY SELECT 'segments', 'warning', 'segments have no rules or members of this version: ' || string_agg(format('"%s"', s.name), ', ' ORDER BY s.name),
+                        'SELECT crm.rebuild_segment_chunks()'
+    FROM crm.segment s WHERE s.kind <> 'static' AND s.rule IS NULL HAVING count(*) > 0;
+    RETURN QUERY SELECT 'segments', 'info', format('segments that count events of %s are refreshed from all contacts each time', t.source),
+                        format('SELECT crm.watch_for_segments(%L)', t.source)
+    FROM (SELECT DISTINCT d.source FROM crm.segment_dependency d WHERE strpos(d.source, '.') > 0) t WHERE NOT crm.is_watched(t.source);
+    RETURN QUERY SELECT 'segments', 'warning', format('nothing was refreshed since %s', max(r.as_of)), 'SELECT * FROM crm.refresh_segments(); see crm.job for why "segments" does not run.'
+    FROM crm.segment_refresh r
+    WHERE EXISTS (SELECT FROM crm.segment s WHERE s.kind <> 'static')
+    HAVING max(r.as_of) < segment_status.as_of - interval '1 hour';
+END
+$$;
+COMMENT ON FUNCTION crm.segment_status(timestamptz) IS 'What crm.status() says of segments: refreshes that failed, rules that are to be derived again, tables of events without triggers, and when nothing was refreshed for an hour.';

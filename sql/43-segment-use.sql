@@ -18,6 +18,21 @@ END
 $$;
 COMMENT ON FUNCTION crm.derive_rule() IS 'Trigger: reads the rule of column definition into column rule; its argument is the relation that the rule is about. Errors: 42601 no rule; 42703 a field that the relation lacks.';
 
+CREATE FUNCTION crm.check_segment_goal() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.metric <> '*' AND NOT EXISTS (
+        SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = 'crm.contact_profile'::regclass AND a.attname = NEW.metric AND a.attnum > 0 AND (t.typcategory = 'N' OR NEW.aggregate = 'count')) THEN
+        RAISE EXCEPTION 'crm.contact_profile has no column "%" of numbers', NEW.metric USING ERRCODE = 'undefined_column',
+            HINT = 'A metric is one of its columns of numbers; with count any of them, or *.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.check_segment_goal() IS 'Trigger of crm.segment_goal. Errors: 42703 a metric that contacts lack or that is no number.';
+
 CREATE FUNCTION crm.preview(rule crm.rule, sample_size integer DEFAULT 10, seed bigint DEFAULT 1, as_of timestamptz DEFAULT now(),
     OUT contacts bigint, OUT sample bigint[], OUT share double precision, OUT estimated_cost double precision, OUT seconds double precision)
 LANGUAGE plpgsql VOLATILE

@@ -6,4 +6,5 @@
 -- @whole sql/42-segment.sql
 -- @whole sql/43-segment-use.sql
 -- @functions sql/39-status.sql
+-- @whole sql/19-comment.sql
 -- @schema_source

@@ -140,25 +140,29 @@ $$;
 REVOKE ALL ON FUNCTION crm.queue_for_segments() FROM PUBLIC;
 COMMENT ON FUNCTION crm.queue_for_segments() IS 'Trigger: notes in crm.segment_queue which contacts a statement changed, for the next refresh of segments.';
 
--- The triggers of a table, whoever's it is: also of one that has events.
-CREATE FUNCTION crm.watch_for_segments(relation regclass, source text, contacts text, names text DEFAULT NULL) RETURNS void
+-- The triggers of a table of somebody, which has events.
+CREATE FUNCTION crm.watch_for_segments(relation regclass, contact_column text DEFAULT 'contact_id') RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     operation text;
-    arguments text := concat_ws(', ', quote_literal(source), quote_literal(contacts), quote_literal(names));
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = contact_column AND a.attnum > 0 AND NOT a.attisdropped
+                   AND a.atttypid = 'bigint'::regtype) THEN
+        RAISE EXCEPTION 'table % has no column "%" of type bigint', relation, contact_column USING ERRCODE = 'undefined_column',
+            HINT = 'Name the column with the number of the contact: crm.watch_for_segments(table, column).';
+    END IF;
     FOREACH operation IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%s)',
+        EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%L, %L)',
                        lower(operation), operation, relation,
                        CASE operation WHEN 'INSERT' THEN 'NEW TABLE AS new_rows' WHEN 'DELETE' THEN 'OLD TABLE AS old_rows'
-                                      ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END, arguments);
+                                      ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END, relation, contact_column);
     END LOOP;
     EXECUTE format('CREATE OR REPLACE TRIGGER segment_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments()', relation);
 END
 $$;
-REVOKE ALL ON FUNCTION crm.watch_for_segments(regclass, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION crm.watch_for_segments(regclass, text, text, text) IS 'Gives a table the triggers by which segments learn of changed contacts: what the rules call it, the column with the contact, and the column whose values tell the rules concerned. Errors: 42501 not the owner of the table.';
+REVOKE ALL ON FUNCTION crm.watch_for_segments(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION crm.watch_for_segments(regclass, text) IS 'Gives a table that has events the triggers by which segments learn of changed contacts; the column has the number of the contact. Errors: 42703 no such column of type bigint; 42501 no right to make triggers on the table, or to have these functions called.';
 
 -- What a TRUNCATE took is not known.
 CREATE FUNCTION crm.refresh_all_segments() RETURNS trigger

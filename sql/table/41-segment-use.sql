@@ -14,6 +14,7 @@ CREATE TABLE crm.segment_goal (
     CHECK (metric <> '*' OR aggregate = 'count')
 );
 COMMENT ON TABLE crm.segment_goal IS 'Goals of segments. crm.v_segment_goal tells how far they are.';
+CREATE TRIGGER segment_goal_check BEFORE INSERT OR UPDATE ON crm.segment_goal FOR EACH ROW EXECUTE FUNCTION crm.check_segment_goal();
 
 CREATE SEQUENCE crm.segment_offer_id_seq;
 

@@ -79,7 +79,7 @@ DECLARE
     result text := '';
 BEGIN
     FOR t IN SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind = 'r' AND n.nspname IN ('crm', 'public') AND NOT c.relname IN ('audit_log', 'deal_history', 'merge', 'merge_journal', 'result') ORDER BY 1 LOOP
+             WHERE c.relkind = 'r' AND n.nspname IN ('crm', 'public') AND NOT c.relname IN ('audit_log', 'deal_history', 'merge', 'merge_journal', 'segment_queue', 'result') ORDER BY 1 LOOP
         EXECUTE format('SELECT coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM %s t', t.name) INTO line;
         result := result || line || ' ';
     END LOOP;

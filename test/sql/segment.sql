@@ -135,6 +135,23 @@ SELECT c, b, (crm.choose_incentive(c, b)).incentive FROM unnest('{900018,900018,
 SAVEPOINT s;
 INSERT INTO crm.incentive (name, kind, amount, cost, definition, priority) VALUES ('x', 'gift', 1, 1, 'order_totl > 1', 1);
 ROLLBACK TO s;
+INSERT INTO crm.segment_goal (segment_id, metric, aggregate, target) VALUES (crm.segment_number('empty'), 'city', 'sum', 10);
+ROLLBACK TO s;
+-- Events of a table of one's own.
+CREATE TABLE visit (client bigint, at timestamptz);
+INSERT INTO crm.event_kind (event, relation, contact_column, at_column) VALUES ('visit', 'public.visit', 'client', 'at');
+SELECT crm.create_segment('visitors', $$did('visit')$$, as_of => '2026-06-12') > 0 AS made;
+SELECT item, state, detail, hint FROM crm.status('2026-06-12') WHERE item = 'segments';
+SAVEPOINT t;
+SELECT crm.watch_for_segments('visit');
+ROLLBACK TO t;
+SELECT crm.watch_for_segments('visit', 'client');
+INSERT INTO visit VALUES (900007, '2026-06-11');
+SELECT source, crm.from_roaring(contacts) FROM crm.segment_queue;
+SELECT entered FROM crm.refresh_segments('2026-06-12');
+SELECT crm.segment_set('visitors');
+SELECT item, state, detail, hint FROM crm.status('2026-06-12') WHERE item = 'segments';
+ROLLBACK TO s;
 SELECT crm.cardinality(targets) AS targets, crm.cardinality(control) AS control FROM crm.start_action('spring', 'kazan', 0.3, '10 days', 7, '2026-06-12');
 INSERT INTO crm.sales_order (contact_id, ordered_at, amount, currency)
 SELECT id, '2026-06-13', 50, 'USD' FROM crm.segment_members('kazan') AS m (id) WHERE id % 2 = 0;

@@ -49,7 +49,10 @@ my @segments = (
 	[ 'reachable', q{email is not null}, q{EXISTS (SELECT FROM crm.contact_point p WHERE p.contact_id = c.id AND p.kind = 'email' AND p.is_primary)} ],
 	[ 'recent', q{created_at > now() - interval '10 days'}, q{c.created_at > :T - interval '10 days'} ],
 	[ 'given', '{3..9,20}', 'c.id BETWEEN 3 AND 9 OR c.id = 20', 'static' ],
+	[ 'north', q{branch = 'North' and time_zone = 'Asia/Omsk'},
+		q{EXISTS (SELECT FROM crm.branch b WHERE b.id = c.branch_id AND b.name = 'North' AND coalesce(c.time_zone, b.time_zone) = 'Asia/Omsk')} ],
 	[ 'both', '=kazan & rich', q{@kazan AND @rich} ],
+	[ 'others', q{not in_segment('given')}, 'NOT @given' ],
 	[ 'either', '=(vip | lapsed) - given', q{(@vip OR @lapsed) AND NOT @given} ],
 	[ 'mixed', q{in_segment('lapsed') and city = 'Kazan' or in_segment('both')}, q{@lapsed AND c.city = 'Kazan' OR @both} ],
 	[ 'outer', '=mixed - both | doubts', q{@mixed AND NOT @both OR @doubts} ],
@@ -90,6 +93,7 @@ INSERT INTO crm.contact (id, given_name, city, birth_date, created_at)
 SELECT i, 'N' || i, (ARRAY['Kazan', 'Tver', 'Omsk', NULL])[1 + i % 4], date '1996-09-01' + i, $moment - i * interval '1 day' FROM generate_series(1, 50) i;
 SELECT setval('crm.contact_id_seq', 100);
 INSERT INTO crm.company (id, name, industry) VALUES (1, 'A', 'retail'), (2, 'B', 'mining');
+INSERT INTO crm.branch (id, name, time_zone) VALUES (1, 'North', 'Asia/Omsk'), (2, 'South', 'UTC');
 SQL
 	foreach my $segment (@segments)
 	{
@@ -126,7 +130,10 @@ SQL
 				"UPDATE crm.company SET industry = CASE industry WHEN 'retail' THEN 'mining' ELSE 'retail' END WHERE id = " . pick(1, 2),
 				"SELECT crm.merge_contacts(m[1], m[2:2]) FROM (SELECT array_agg(id ORDER BY id) AS m FROM (SELECT id FROM crm.contact WHERE deleted_at IS NULL AND merged_into IS NULL AND id > 30 ORDER BY random() LIMIT 2) x) y",
 				"SELECT crm.unmerge(id) FROM crm.merge WHERE undone_at IS NULL ORDER BY id DESC LIMIT 1",
-				"TRUNCATE crm.tag",
+				"UPDATE crm.contact SET branch_id = " . pick(1, 2, 'NULL') . " WHERE id = ANY ('$s')",
+				"UPDATE crm.contact SET time_zone = " . pick("'Asia/Omsk'", 'NULL') . " WHERE id = ANY ('$s')",
+				"UPDATE crm.branch SET time_zone = " . pick("'Asia/Omsk'", "'UTC'") . " WHERE id = 1",
+				"TRUNCATE crm.sales_order",
 				"SELECT crm.add_members('given', '$s', $moment), crm.remove_members('given', '$s', $moment)");
 		}
 		# Some are refused, such as undoing a merge whose rows have changed.

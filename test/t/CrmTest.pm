@@ -83,7 +83,7 @@ sub crm_door_works
 }
 
 # One line a relation: its rows and their checksum; sequences; and what the
-# user added.  Two databases with the same lines hold the same.
+# user added. Not the queue of segments, which gets a row by whatever is written.  Two databases with the same lines hold the same.
 sub crm_state
 {
 	my ($node, $db) = @_;
@@ -93,8 +93,8 @@ SELECT format('%s: %s rows, %s', c.relname, x.rows, x.sum)
 FROM pg_class c CROSS JOIN LATERAL (
     SELECT (xpath('/row/n/text()', r))[1]::text AS rows, (xpath('/row/s/text()', r))[1]::text AS sum
     FROM query_to_xml(format('SELECT count(*) AS n, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) AS s FROM crm.%I t', c.relname), true, true, '') r) x
-WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY c.relname;
-SELECT format('sequence %s: %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'crm' ORDER BY 1;
+WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'segment_queue' ORDER BY c.relname;
+SELECT format('sequence %s: %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'crm' AND sequencename <> 'segment_queue_id_seq' ORDER BY 1;
 SELECT format('trigger %s on %s: %s %s', tgname, tgrelid::regclass, tgenabled, pg_get_triggerdef(oid)) FROM pg_trigger
 WHERE tgrelid::regclass::text LIKE 'crm.%' AND NOT tgisinternal ORDER BY 1;
 SELECT format('policy %s on %s: %s', polname, polrelid::regclass, pg_get_expr(polqual, polrelid)) FROM pg_policy ORDER BY 1;
