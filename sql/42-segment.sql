@@ -227,7 +227,7 @@ CREATE FUNCTION crm.create_segment(name text, rule crm.rule DEFAULT NULL, member
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    made crm.segment;
+    made record;
     said record;
 BEGIN
     PERFORM crm.require_installed();
@@ -808,7 +808,9 @@ CREATE FUNCTION crm.segment_status(as_of timestamptz, OUT item text, OUT state t
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF to_regclass('crm.segment') IS NULL OR NOT has_table_privilege('crm.segment', 'SELECT') THEN
+    -- Columns of our types go with DROP EXTENSION ... CASCADE.
+    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('crm.segment') AND a.attname = 'rule' AND NOT a.attisdropped)
+       OR NOT has_table_privilege('crm.segment', 'SELECT') THEN
         RETURN;
     END IF;
     RETURN QUERY SELECT 'segments', 'warning', format('the last refresh of segment "%s" failed: %s', s.name, s.error),
