@@ -113,11 +113,13 @@ execute(SPIPlanPtr plan, Datum *arguments, const char *nulls)
 	{
 		outcome = SPI_execute_plan(plan, arguments, nulls, false, 0);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		running--;
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	running--;
 	return outcome;
 }
 
