@@ -143,13 +143,13 @@ SQL
 		$moment = "timestamptz '" . $sql->("SELECT $moment + interval '$by'") . "'";
 		$sql->("SELECT crm.refresh_segments($moment)");
 		my $errors = $sql->("SELECT string_agg(name || ': ' || error, '; ') FROM crm.segment WHERE error IS NOT NULL");
+		# The list is what was given, living or not.
+		$plain{given} = "c.id = ANY ('" . $sql->("SELECT crm.member_array(crm.segment_set('given'))") . "')";
 		my $truth = join ' UNION ALL ', map {
 			my $condition = plain($_->[2]);
 			$condition =~ s/:T\b/$moment/g;
 			"SELECT '$_->[0]' AS name, (SELECT coalesce(crm.contact_set_agg(c.id), '{}') FROM crm.contact c WHERE c.deleted_at IS NULL AND c.merged_into IS NULL AND c.archived_at IS NULL AND ($condition)) AS members"
 		} grep { !$_->[3] } @segments;
-		# The list is what was given, living or not.
-		$plain{given} = "c.id = ANY ('" . $sql->("SELECT crm.member_array(crm.segment_set('given'))") . "')";
 		$problem = $errors || $sql->("SELECT string_agg(format('%s is %s, should be %s', t.name, crm.segment_set(t.name), t.members), E'\\n') FROM ($truth) t WHERE t.members <> crm.segment_set(t.name)")
 			|| $sql->("SELECT string_agg(format('%s: number %s, members %s', name, cardinality, crm.segment_set(name)), E'\\n') FROM crm.segment WHERE cardinality <> crm.cardinality(crm.segment_set(name))");
 		if ($problem)
