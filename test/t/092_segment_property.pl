@@ -14,7 +14,7 @@ use Test::More;
 
 my $node = crm_node('segments', "fsync = off\nshared_buffers = 32MB\n");
 my @seeds = split ' ', $ENV{CRM_SEEDS} // '1 2';
-my $steps = $ENV{CRM_STEPS} // 25;
+my $steps = $ENV{CRM_STEPS} // 40;
 
 sub pick { return $_[ int(rand(@_)) ]; }
 sub chance { return rand() < $_[0]; }
