@@ -683,30 +683,39 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off AS $$
 DECLARE
     archived bigint;
+    conditions text;
 BEGIN
     PERFORM crm.require_installed();
-    UPDATE crm.contact c SET archived_at = as_of
+    SELECT string_agg(format('WHEN %L THEN (%s)', r.name, crm.rule_sql(r.rule, 'crm.contact_profile', as_of, 'p')), ' ' ORDER BY r.name)
+    INTO conditions FROM crm.archive_rule r WHERE r.enabled AND r.rule IS NOT NULL;
+    EXECUTE format($query$
+    UPDATE crm.contact c SET archived_at = $1
     FROM (
         SELECT o.id FROM crm.contact o
         WHERE o.archived_at IS NULL AND o.deleted_at IS NULL AND o.merged_into IS NULL
           AND EXISTS (
-              SELECT FROM crm.archive_rule r
+              SELECT FROM crm.archive_rule r %s
               WHERE r.enabled AND o.lifecycle_stage = coalesce(r.lifecycle_stage, o.lifecycle_stage)
-                AND o.updated_at < as_of - r.inactive_for
-                AND NOT EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = o.id AND a.occurred_at >= as_of - r.inactive_for)
+                AND o.updated_at < $1 - r.inactive_for
+                AND %s
+                AND NOT EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = o.id AND a.occurred_at >= $1 - r.inactive_for)
                 AND NOT (r.without_deals AND EXISTS (
                     SELECT FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
                     WHERE d.contact_id = o.id AND d.deleted_at IS NULL AND s.kind IN ('open', 'won')))
                 -- Who was taken back, or got a new address, is of interest again.
                 AND coalesce((SELECT l.at FROM crm.audit_log l WHERE l.contact_id = o.id AND l.operation <> 'insert'
-                              ORDER BY l.id DESC LIMIT 1), '-infinity') < as_of - r.inactive_for)
-        LIMIT batch_limit FOR UPDATE SKIP LOCKED) idle
-    WHERE c.id = idle.id;
+                              ORDER BY l.id DESC LIMIT 1), '-infinity') < $1 - r.inactive_for)
+        LIMIT $2 FOR UPDATE SKIP LOCKED) idle
+    WHERE c.id = idle.id$query$,
+        CASE WHEN conditions IS NOT NULL THEN 'JOIN crm.contact_profile p ON p.contact_id = o.id' ELSE '' END,
+        -- A rule that is not derived is not met by anybody.
+        coalesce('CASE r.name ' || conditions || ' ELSE r.definition IS NULL END', 'r.definition IS NULL'))
+    USING as_of, batch_limit;
     GET DIAGNOSTICS archived = ROW_COUNT;
     RETURN archived;
 END
 $$;
-COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: sets contacts aside (archived_at) that a rule of crm.archive_rule finds of no more interest as of a moment, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many.';
+COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: sets contacts aside (archived_at) that a row of crm.archive_rule finds of no more interest as of a moment, by stage, rule and silence, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many. Errors: what the operators of a rule raise.';
 
 CREATE FUNCTION crm.restore_contacts(contact_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql

@@ -492,3 +492,33 @@ SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY coalesce(touch.at, d.created_at), d.id
 $$;
 COMMENT ON FUNCTION crm.activity_gap(timestamptz, interval) IS 'Open deals without a logged touch for longer than their pipeline allows (crm.pipeline.touch_every), or than longer_than; a deal without any counts from its beginning. Longest first.';
+
+CREATE FUNCTION crm.adoption(from_at timestamptz, to_at timestamptz,
+    OUT agent_id bigint, OUT agent text, OUT entries bigint, OUT automatic bigint, OUT by_hand bigint, OUT deals bigint,
+    OUT entries_per_deal double precision, OUT median_lag interval, OUT p90_lag interval, OUT late_share double precision, OUT last_entry_at timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH entry AS (
+        SELECT y.agent_id, count(*) AS entries, count(*) FILTER (WHERE y.external_system IS NOT NULL) AS automatic,
+               count(DISTINCT y.deal_id) AS touched,
+               count(*) FILTER (WHERE y.deal_id IS NOT NULL) AS on_deals,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY y.lag) FILTER (WHERE y.external_system IS NULL) AS median_lag,
+               percentile_cont(0.9) WITHIN GROUP (ORDER BY y.lag) FILTER (WHERE y.external_system IS NULL) AS p90_lag,
+               avg((y.lag > interval '1 day')::integer::double precision) FILTER (WHERE y.external_system IS NULL) AS late_share,
+               max(y.created_at) AS last_entry_at
+        FROM (SELECT a.agent_id, a.deal_id, a.external_system, a.created_at, greatest(a.created_at - a.occurred_at, '0') AS lag
+              FROM crm.activity a WHERE a.agent_id IS NOT NULL AND a.occurred_at >= $1 AND a.occurred_at < $2) y
+        GROUP BY y.agent_id
+    ), deal AS (
+        SELECT d.owner_id, count(*) AS deals FROM crm.deal d
+        WHERE d.owner_id IS NOT NULL AND d.deleted_at IS NULL AND d.created_at < $2 AND (d.closed_at IS NULL OR d.closed_at >= $1)
+        GROUP BY d.owner_id
+    )
+    SELECT a.id, a.name, coalesce(e.entries, 0), coalesce(e.automatic, 0), coalesce(e.entries - e.automatic, 0), coalesce(d.deals, 0),
+           coalesce(e.on_deals, 0) / nullif(d.deals, 0)::double precision, e.median_lag, e.p90_lag, e.late_share, e.last_entry_at
+    FROM crm.agent a LEFT JOIN entry e ON e.agent_id = a.id LEFT JOIN deal d ON d.owner_id = a.id
+    WHERE a.active OR e.entries > 0
+    ORDER BY a.name, a.id
+$$;
+COMMENT ON FUNCTION crm.adoption(timestamptz, timestamptz) IS 'How willingly agents keep the records, of what took place from from_at to before to_at: activities entered, those that telephony, mail and the like entered by themselves and those by hand; deals of the agent that were open in that time and how many of the entries there are for each; how long after the event those by hand were entered (median and 90th percentile) and which share later than a day (0 to 1). An agent without any has a row, too.';

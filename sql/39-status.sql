@@ -19,6 +19,7 @@ BEGIN
     -- entered is still there, and writing it again derives them anew.
     UPDATE crm.contact_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
     UPDATE crm.company_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
+    UPDATE crm.archive_rule SET definition = definition WHERE rule IS NULL AND definition IS NOT NULL;
     -- Merges of 0.1.0 have a journal only.
     INSERT INTO crm.merge (id, entity, survivor_id, absorbed_ids, at, actor, next_transaction_id)
     SELECT j.merge_id, 'contact', j.survivor_id, array_agg(DISTINCT j.absorbed_id ORDER BY j.absorbed_id), min(j.at), min(j.actor), NULL
@@ -300,9 +301,15 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
+    IF (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
+        WHERE c.oid = ANY ('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,
+                             crm.branch,crm.agent,crm.survivorship_rule,crm.completeness_weight,crm.custom_field}'::regclass[]))
+       AND 3 = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = ANY ('{crm.segment,crm.incentive,crm.archive_rule}'::regclass[]) AND a.attname = 'rule' AND NOT a.attisdropped) THEN
+        RETURN QUERY SELECT concat_ws(' ', c.item, c.name), 'warning', c.problem, c.hint FROM crm.validate_config() c;
+    END IF;
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;
     RETURN QUERY SELECT 'imports', 'info', format('%s rows set aside and not looked at', count(*)), 'SELECT * FROM crm.import_reject WHERE resolved_at IS NULL'
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs, match models.';
+COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs, match models, segments, and at what is configured (crm.validate_config()).';

@@ -243,11 +243,9 @@ BEGIN
     END IF;
     PERFORM crm.derive_segment(made.id);
     IF said.kind = 'static' THEN
-        PERFORM crm.apply_segment_changes(ARRAY[made.id], ARRAY[members], ARRAY['{}'::crm.contact_set], ARRAY['members'], as_of);
-        UPDATE crm.segment s SET refreshed_at = as_of, needs_full = false WHERE s.id = made.id;
-    ELSE
-        PERFORM crm.refresh_whole_segment(made.id, as_of, 'definition');
+        PERFORM crm.change_list(made.id, members, '{}');
     END IF;
+    PERFORM crm.refresh_whole_segment(made.id, as_of, CASE said.kind WHEN 'static' THEN 'members' ELSE 'definition' END);
     RETURN made.id;
 END
 $$;
@@ -267,13 +265,11 @@ BEGIN
     SELECT * INTO said FROM crm.segment_definition(rule, members, expression);
     UPDATE crm.segment s SET kind = said.kind, definition = said.definition, rule = said.derived, error = NULL WHERE s.id = target;
     PERFORM crm.derive_segment(target);
+    DELETE FROM crm.segment_list l WHERE l.segment_id = target;
     IF said.kind = 'static' THEN
-        PERFORM crm.apply_segment_changes(ARRAY[target], ARRAY[members OPERATOR(crm.-) crm.segment_set(segment)],
-                                          ARRAY[crm.segment_set(segment) OPERATOR(crm.-) members], ARRAY['members'], as_of);
-        UPDATE crm.segment s SET refreshed_at = as_of, needs_full = false WHERE s.id = target;
-    ELSE
-        PERFORM crm.refresh_whole_segment(target, as_of, 'definition');
+        PERFORM crm.change_list(target, members, '{}');
     END IF;
+    PERFORM crm.refresh_whole_segment(target, as_of, CASE said.kind WHEN 'static' THEN 'members' ELSE 'definition' END);
     -- Those that ask for it are brought up to date by the next refresh.
     UPDATE crm.segment s SET needs_full = true
     WHERE s.id IN (SELECT d.segment_id FROM crm.segment_dependency d WHERE d.source = 'segment' AND d.name = segment);
@@ -282,39 +278,110 @@ END
 $$;
 COMMENT ON FUNCTION crm.change_segment(text, crm.rule, crm.contact_set, text, timestamptz) IS 'Gives a segment another rule, other members or another expression; who enters and leaves by that goes to its history. Errors: RM031 no such segment; and those of crm.create_segment().';
 
+-- Who is on a list, and who stands for whom.
+
+CREATE FUNCTION crm.change_list(segment_id bigint, added crm.contact_set, removed crm.contact_set) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH part AS (
+        SELECT a.chunk, a.members_of_chunk AS added, NULL::crm.contact_set AS removed FROM crm.set_chunks(added) a
+        UNION ALL
+        SELECT r.chunk, NULL, r.members_of_chunk FROM crm.set_chunks(removed) r
+    ), changed AS (
+        SELECT p.chunk, (coalesce(crm.from_roaring(l.contacts), '{}'::crm.contact_set) OPERATOR(crm.|) coalesce(p.added, '{}'::crm.contact_set))
+                        OPERATOR(crm.-) coalesce(p.removed, '{}'::crm.contact_set) AS contacts
+        FROM (SELECT p.chunk, crm.union_agg(p.added) AS added, crm.union_agg(p.removed) AS removed FROM part p GROUP BY p.chunk) p
+        LEFT JOIN crm.segment_list l ON l.segment_id = $1 AND l.chunk = p.chunk
+    ), emptied AS (
+        DELETE FROM crm.segment_list l USING changed c WHERE l.segment_id = $1 AND l.chunk = c.chunk AND crm.is_empty(c.contacts)
+    )
+    INSERT INTO crm.segment_list (segment_id, chunk, contacts)
+    SELECT $1, c.chunk, crm.to_roaring(c.contacts) FROM changed c WHERE NOT crm.is_empty(c.contacts)
+    ON CONFLICT ON CONSTRAINT segment_list_pkey DO UPDATE SET contacts = excluded.contacts
+$$;
+COMMENT ON FUNCTION crm.change_list(bigint, crm.contact_set, crm.contact_set) IS 'Adds contacts to the list of a static segment and removes others; who is a member by that is another question, see crm.evaluate_list().';
+
+CREATE FUNCTION crm.evaluate_list(segment_id bigint, contacts crm.contact_set) RETURNS crm.contact_set
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ids CONSTANT bigint[] := crm.member_array(contacts);
+    listed crm.contact_set;
+BEGIN
+    IF contacts IS NULL THEN
+        RETURN coalesce((SELECT crm.contact_set_agg(p.contact_id)
+                         FROM crm.segment_list l CROSS JOIN LATERAL crm.members(crm.from_roaring(l.contacts)) AS m (id)
+                         JOIN crm.contact c ON c.id = m.id
+                         JOIN crm.contact_profile p ON p.contact_id = coalesce(c.merged_into, c.id)
+                         WHERE l.segment_id = $1), '{}');
+    END IF;
+    SELECT crm.union_agg(crm.from_roaring(l.contacts)) INTO listed
+    FROM crm.segment_list l
+    WHERE l.segment_id = $1 AND l.chunk IN (
+        SELECT i >> 16 FROM unnest(ids) i
+        UNION SELECT a.id >> 16 FROM crm.contact a WHERE a.merged_into = ANY (ids));
+    IF listed IS NULL THEN
+        RETURN '{}';
+    END IF;
+    RETURN coalesce((SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p
+                     WHERE p.contact_id = ANY (ids)
+                       AND (listed OPERATOR(crm.@>) p.contact_id
+                            OR EXISTS (SELECT FROM crm.contact a WHERE a.merged_into = p.contact_id AND listed OPERATOR(crm.@>) a.id))), '{}');
+END
+$$;
+COMMENT ON FUNCTION crm.evaluate_list(bigint, crm.contact_set) IS 'The members of a static segment, of some contacts only unless these are null: those of its list who live, and for an absorbed one the contact that stands for it.';
+
+CREATE FUNCTION crm.apply_list(segment text, segment_id bigint, contacts crm.contact_set, as_of timestamptz,
+    OUT entered crm.contact_set, OUT departed crm.contact_set)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    members crm.contact_set;
+    before crm.contact_set;
+BEGIN
+    contacts := contacts OPERATOR(crm.|) coalesce((SELECT crm.contact_set_agg(c.merged_into) FROM crm.contact c
+                                                   WHERE c.id = ANY (crm.member_array(contacts)) AND c.merged_into IS NOT NULL), '{}');
+    members := crm.evaluate_list(segment_id, contacts);
+    before := crm.segment_part(segment_id, contacts);
+    entered := members OPERATOR(crm.-) before;
+    departed := before OPERATOR(crm.-) members;
+    PERFORM crm.apply_segment_changes(ARRAY[segment_id], ARRAY[entered], ARRAY[departed], ARRAY['members'], as_of);
+    PERFORM crm.queue_segment_change(segment, entered OPERATOR(crm.|) departed);
+END
+$$;
+COMMENT ON FUNCTION crm.apply_list(text, bigint, crm.contact_set, timestamptz) IS 'Makes some contacts members of a static segment, or no more, as its list says; part of crm.add_members() and crm.remove_members().';
+
 CREATE FUNCTION crm.add_members(segment text, contacts crm.contact_set, as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     target bigint;
-    entered crm.contact_set;
 BEGIN
+    PERFORM crm.require_installed();
     PERFORM crm.lock_segments();
     target := crm.static_segment(segment);
-    entered := contacts OPERATOR(crm.-) crm.segment_part(target, contacts);
-    PERFORM crm.apply_segment_changes(ARRAY[target], ARRAY[entered], ARRAY['{}'::crm.contact_set], ARRAY['members'], as_of);
-    PERFORM crm.queue_segment_change(segment, entered);
-    RETURN crm.cardinality(entered);
+    PERFORM crm.change_list(target, contacts, '{}');
+    RETURN (SELECT crm.cardinality(c.entered) FROM crm.apply_list(segment, target, contacts, as_of) c);
 END
 $$;
-COMMENT ON FUNCTION crm.add_members(text, crm.contact_set, timestamptz) IS 'Adds contacts to a static segment; returns how many were not in it. Errors: RM031 no such segment; 42809 it is not static.';
+COMMENT ON FUNCTION crm.add_members(text, crm.contact_set, timestamptz) IS 'Adds contacts to a static segment; returns how many became members: not those who were, and those who are deleted or archived only when they come back. For an absorbed contact the one that stands for it becomes a member. Errors: RM031 no such segment; 42809 it is not static.';
 
 CREATE FUNCTION crm.remove_members(segment text, contacts crm.contact_set, as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     target bigint;
-    departed crm.contact_set;
 BEGIN
+    PERFORM crm.require_installed();
     PERFORM crm.lock_segments();
     target := crm.static_segment(segment);
-    departed := crm.segment_part(target, contacts);
-    PERFORM crm.apply_segment_changes(ARRAY[target], ARRAY['{}'::crm.contact_set], ARRAY[departed], ARRAY['members'], as_of);
-    PERFORM crm.queue_segment_change(segment, departed);
-    RETURN crm.cardinality(departed);
+    -- With those for whom they stand.
+    PERFORM crm.change_list(target, '{}', contacts OPERATOR(crm.|) coalesce(
+        (SELECT crm.contact_set_agg(c.id) FROM crm.contact c WHERE c.merged_into = ANY (crm.member_array(contacts))), '{}'));
+    RETURN (SELECT crm.cardinality(c.departed) FROM crm.apply_list(segment, target, contacts, as_of) c);
 END
 $$;
-COMMENT ON FUNCTION crm.remove_members(text, crm.contact_set, timestamptz) IS 'Takes contacts out of a static segment; returns how many were in it. Errors: RM031 no such segment; 42809 it is not static.';
+COMMENT ON FUNCTION crm.remove_members(text, crm.contact_set, timestamptz) IS 'Takes contacts out of a static segment, with those absorbed by them; returns how many were members. Errors: RM031 no such segment; 42809 it is not static.';
 
 CREATE FUNCTION crm.static_segment(segment text) RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT
@@ -546,7 +613,9 @@ DECLARE
     before crm.contact_set := crm.segment_set(target.name);
     began timestamptz := clock_timestamp();
 BEGIN
+    PERFORM crm.require_whole_sight(target.id);
     members := CASE target.kind WHEN 'composed' THEN crm.evaluate_composed(target.rule::jsonb, NULL)
+                                WHEN 'static' THEN crm.evaluate_list(target.id, NULL)
                                 ELSE crm.evaluate_rule(target.rule, as_of) END;
     entered := members OPERATOR(crm.-) before;
     departed := before OPERATOR(crm.-) members;
@@ -569,11 +638,6 @@ BEGIN
     PERFORM crm.require_installed();
     PERFORM crm.lock_segments();
     target := crm.segment_number(segment);
-    IF (SELECT s.kind FROM crm.segment s WHERE s.id = target) = 'static' THEN
-        entered := 0;
-        departed := 0;
-        RETURN;
-    END IF;
     SELECT * INTO change FROM crm.refresh_whole_segment(target, as_of, 'change');
     PERFORM crm.queue_segment_change(segment, change.entered OPERATOR(crm.|) change.departed);
     entered := crm.cardinality(change.entered);
@@ -583,11 +647,55 @@ $$;
 COMMENT ON FUNCTION crm.refresh_segment(text, timestamptz) IS 'Brings one segment to what is true at a moment, from all contacts, and gives how many entered and left; those that ask for it follow with the next crm.refresh_segments(). Errors: RM031 no such segment; what its rule raises.';
 
 CREATE FUNCTION crm.note_segment_error(segment_id bigint, code text, message text) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE crm.segment s SET error = format('%s: %s', code, message), needs_full = true WHERE s.id = segment_id
+BEGIN
+    -- What this role may not read another may: the segment is not to blame.
+    IF code = '42501' THEN
+        -- Told once, when looking at all contacts has failed, too.
+        UPDATE crm.segment s SET needs_full = true WHERE s.id = segment_id AND NOT s.needs_full;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        RAISE WARNING 'segment "%" was not refreshed: %', (SELECT s.name FROM crm.segment s WHERE s.id = segment_id), message
+            USING ERRCODE = 'insufficient_privilege', HINT = 'The next refresh by a role that may read all that its rule asks for brings it up to date.';
+        RETURN;
+    END IF;
+    UPDATE crm.segment s SET error = format('%s: %s', code, message), needs_full = true WHERE s.id = segment_id;
+END
 $$;
-COMMENT ON FUNCTION crm.note_segment_error(bigint, text, text) IS 'Keeps why a segment could not be refreshed; the next refresh tries again.';
+COMMENT ON FUNCTION crm.note_segment_error(bigint, text, text) IS 'Keeps why a segment could not be refreshed; the next refresh tries again. A lack of rights (42501) is no error of the segment: it becomes a warning.';
+
+CREATE FUNCTION crm.blind_segments() RETURNS bigint[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(DISTINCT d.segment_id), '{}')
+    FROM (SELECT DISTINCT x.source FROM crm.segment_dependency x WHERE strpos(x.source, '.') > 0) t
+    JOIN crm.segment_dependency d ON d.source = t.source
+    WHERE row_security_active(to_regclass(t.source)::oid)
+$$;
+COMMENT ON FUNCTION crm.blind_segments() IS 'Segments whose rules count events of tables of which row-level security hides rows from this role, so that it must not refresh them.';
+
+CREATE FUNCTION crm.require_whole_sight(segment_id bigint DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden text;
+BEGIN
+    SELECT string_agg(DISTINCT t.relation::text, ', ') INTO hidden
+    FROM (SELECT crm.base_tables('crm.contact_profile') AS relation
+          UNION ALL
+          SELECT to_regclass(d.source) FROM crm.segment_dependency d WHERE d.segment_id = $1 AND strpos(d.source, '.') > 0) t
+    WHERE row_security_active(t.relation::oid);
+    IF hidden IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" must not refresh segments: row-level security hides rows of % from it', current_user, hidden
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'Contacts that it does not see would leave the segments.',
+                  HINT = 'Let the owner of the tables or a role with BYPASSRLS do it; the job "segments" runs as the role that scheduled it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_whole_sight(bigint) IS 'Raises 42501 when row-level security hides from this role rows of the tables behind crm.contact_profile, or of those whose events the segment counts.';
 
 -- ---- what has to be looked at ----
 
@@ -618,6 +726,7 @@ SET search_path = pg_catalog, pg_temp AS $$
         GROUP BY a.n
     )
     SELECT array_agg(CASE a.kind WHEN 'composed' THEN crm.evaluate_composed(a.rule::jsonb, a.contacts)
+                                 WHEN 'static' THEN crm.evaluate_list(a.id, a.contacts)
                                  ELSE coalesce(j.members, '{}'::crm.contact_set) END ORDER BY a.n),
            array_agg(coalesce(b.members, '{}'::crm.contact_set) ORDER BY a.n)
     FROM asked a LEFT JOIN judged j ON j.n = a.n LEFT JOIN stored b ON b.n = a.n
@@ -643,6 +752,7 @@ DECLARE
     members crm.contact_set[];
     before crm.contact_set[];
     everybody bigint;
+    blind bigint[];             -- segments that this role must leave alone
     one record;
     whole record;
     this_level integer;
@@ -655,6 +765,15 @@ BEGIN
     PERFORM crm.require_installed();
     IF NOT crm.lock_segments(wait) THEN
         RETURN;
+    END IF;
+
+    PERFORM crm.require_whole_sight();
+    blind := crm.blind_segments();
+    IF blind <> '{}' THEN
+        RAISE WARNING 'segments were not refreshed, as row-level security hides from role "%" events that they count: %', current_user,
+            (SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) FROM crm.segment s WHERE s.id = ANY (blind))
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Let the owner of the tables or a role with BYPASSRLS refresh them.';
+        UPDATE crm.segment s SET needs_full = true WHERE s.id = ANY (blind) AND NOT s.needs_full;
     END IF;
 
     -- A table that nobody watches: a view, or one that lost its triggers.
@@ -678,7 +797,7 @@ BEGIN
     INTO sources, names, changed FROM grouped g;
     SELECT greatest(c.reltuples, 0)::bigint INTO everybody FROM pg_class c WHERE c.oid = 'crm.contact'::regclass;
 
-    FOR this_level IN SELECT DISTINCT s.level FROM crm.segment s WHERE s.kind <> 'static' ORDER BY s.level LOOP
+    FOR this_level IN SELECT DISTINCT s.level FROM crm.segment s ORDER BY s.level LOOP
         -- Whom time alone may have moved.
         timed := '{}';
         by_time := '{}';
@@ -709,12 +828,12 @@ BEGIN
                 JOIN crm.segment_dependency d ON d.source = q.source AND (q.name IS NULL OR d.name = q.name)
                 UNION ALL
                 SELECT s.id, q.contacts, false
-                FROM unnest(sources, names, changed) AS q (source, name, contacts) JOIN crm.segment s ON s.kind <> 'static'
+                FROM unnest(sources, names, changed) AS q (source, name, contacts) CROSS JOIN crm.segment s
                 WHERE q.source = 'contact' AND q.name IS NULL
                 UNION ALL
                 SELECT t.id, t.contacts, true FROM unnest(timed, by_time) AS t (id, contacts)
             ) c JOIN crm.segment s ON s.id = c.id
-            WHERE s.level = this_level AND s.kind <> 'static' AND NOT s.needs_full
+            WHERE s.level = this_level AND NOT s.needs_full
             GROUP BY c.id
         ) x
         WHERE NOT crm.is_empty(x.contacts);
@@ -767,7 +886,7 @@ BEGIN
             WHERE NOT crm.is_empty(d.delta);
         END IF;
 
-        FOR one IN SELECT s.id, s.name FROM crm.segment s WHERE s.level = this_level AND s.kind <> 'static' AND s.needs_full LOOP
+        FOR one IN SELECT s.id, s.name FROM crm.segment s WHERE s.level = this_level AND s.needs_full AND NOT s.id = ANY (blind) LOOP
             BEGIN
                 SELECT * INTO whole FROM crm.refresh_whole_segment(one.id, as_of, 'change');
             EXCEPTION WHEN OTHERS THEN
@@ -789,7 +908,7 @@ BEGIN
     DELETE FROM crm.segment_refresh r WHERE r.id <= (SELECT max(m.id) FROM crm.segment_refresh m) - 10000;
 END
 $$;
-COMMENT ON FUNCTION crm.refresh_segments(timestamptz, boolean) IS 'Brings all segments to what is true at a moment: looks at the contacts that changed since the last refresh and at those whom time alone may have moved, and at nobody else. Does not wait for writers, nor they for it; with wait => false it does nothing when another refresh runs. Gives the number of segments looked at, and of contacts that entered and left. What fails of one segment is told in its column error.';
+COMMENT ON FUNCTION crm.refresh_segments(timestamptz, boolean) IS 'Brings all segments to what is true at a moment: looks at the contacts that changed since the last refresh and at those whom time alone may have moved, and at nobody else. Does not wait for writers, nor they for it; with wait => false it does nothing when another refresh runs. Gives the number of segments looked at, and of contacts that entered and left. What fails of one segment is told in its column error; what this role may not read, by a warning. Errors: 42501 row-level security hides contacts from this role.';
 
 CREATE FUNCTION crm.segment_tick(as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql

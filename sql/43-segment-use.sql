@@ -118,6 +118,41 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.segment_as_of(text, timestamptz) IS 'Who was in a segment at a moment of the past, by its history. Errors: RM031 no such segment.';
 
+CREATE FUNCTION crm.compact_segment_history(as_of timestamptz DEFAULT now(), keep interval DEFAULT '2 years') RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    horizon CONSTANT timestamptz := as_of - keep;
+    one record;
+    members crm.contact_set;
+    removed bigint := 0;
+    n bigint;
+BEGIN
+    PERFORM crm.require_installed();
+    PERFORM crm.lock_segments();
+    FOR one IN
+        SELECT s.id, s.name,
+               coalesce((SELECT min(c.refresh) FROM crm.segment_changes(s.id) c WHERE c.at > horizon),
+                        (SELECT max(c.refresh) + 1 FROM crm.segment_changes(s.id) c)) - 1 AS refresh
+        FROM crm.segment s
+        WHERE EXISTS (SELECT FROM crm.segment_history h WHERE h.segment_id = s.id AND h.at <= horizon)
+           OR (SELECT count(*) FROM crm.segment_fill f WHERE f.segment_id = s.id AND f.at <= horizon) > 1
+    LOOP
+        members := crm.segment_as_of(one.name, horizon);
+        DELETE FROM crm.segment_history h WHERE h.segment_id = one.id AND h.at <= horizon;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        removed := removed + n;
+        DELETE FROM crm.segment_fill f WHERE f.segment_id = one.id AND f.at <= horizon;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        removed := removed + n;
+        INSERT INTO crm.segment_fill (segment_id, refresh, at, entered, departed, cause)
+        VALUES (one.id, one.refresh, horizon, crm.to_roaring(members), crm.to_roaring('{}'), 'kept');
+    END LOOP;
+    RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION crm.compact_segment_history(timestamptz, interval) IS 'Job: gives up the history of segments that is older than keep, but for who was a member then (cause kept), so that later moments can still be asked for; returns the number of entries removed. Off unless it is enabled in crm.job.';
+
 CREATE FUNCTION crm.rebuild_segment_chunks() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$

@@ -5,6 +5,9 @@
 -- @whole sql/41-metric.sql
 -- @whole sql/42-segment.sql
 -- @whole sql/43-segment-use.sql
+-- @whole sql/44-configuration.sql
+-- @functions sql/33-quality.sql
+-- @functions sql/35-activity.sql
 -- @functions sql/39-status.sql
 -- @whole sql/19-comment.sql
 -- @schema_source

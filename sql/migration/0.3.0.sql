@@ -2,7 +2,8 @@
 DO $migration$
 BEGIN
     IF to_regclass('crm.job') IS NOT NULL THEN
-        INSERT INTO crm.job (name, function, every) VALUES ('segments', 'segment_tick', '1 minute') ON CONFLICT DO NOTHING;
+        INSERT INTO crm.job (name, function, every, daily_at, enabled) VALUES ('segments', 'segment_tick', '1 minute', NULL, true),
+            ('segment history', 'compact_segment_history', NULL, '01:30', false) ON CONFLICT DO NOTHING;
     END IF;
 END
 $migration$;

@@ -344,8 +344,11 @@ CREATE INDEX source_value_field ON crm.source_value (contact_id, field);
 CREATE TABLE crm.archive_rule (
     name text PRIMARY KEY, -- Name of the rule.
     lifecycle_stage text, -- Only contacts at this stage; null for any.
+    definition text, -- Only contacts for whom this rule on crm.contact_profile holds, such as order_total < 1000; null for all.
+    rule crm.rule, -- Derived: that rule.
     inactive_for interval NOT NULL, -- Not changed and not in touch for so long.
     without_deals boolean NOT NULL DEFAULT true, -- Only contacts without an open or won deal.
     enabled boolean NOT NULL DEFAULT true -- Whether the job applies it.
 );
 COMMENT ON TABLE crm.archive_rule IS 'Which contacts crm.archive_contacts() sets aside as no longer of interest; crm.restore_contacts() takes them back.';
+CREATE TRIGGER archive_rule_rule BEFORE INSERT OR UPDATE ON crm.archive_rule FOR EACH ROW EXECUTE FUNCTION crm.derive_rule('crm.contact_profile');

@@ -19,6 +19,7 @@ INSERT INTO crm.job (name, function, every, daily_at, weekdays, enabled, next_ru
     ('reminders', 'fire_reminders', '1 minute', NULL, NULL, true, now()),
     ('match', 'match_tick', '1 minute', NULL, NULL, true, now()),
     ('segments', 'segment_tick', '1 minute', NULL, NULL, true, now()),
+    ('segment history', 'compact_segment_history', NULL, '01:30', NULL, false, now()),
     ('service', 'remind_service', NULL, '04:00', NULL, true, now()),
     ('contact points', 'expire_contact_points', NULL, '03:00', NULL, true, date_trunc('day', now(), 'UTC') + '1 day 3 hours'),
     ('archive', 'archive_contacts', NULL, '02:00', '{7}', false, now()),

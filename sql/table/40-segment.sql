@@ -42,6 +42,16 @@ CREATE TABLE crm.segment_chunk (
 );
 COMMENT ON TABLE crm.segment_chunk IS 'Members of segments; derived from segment_history and segment_fill, by crm.rebuild_segment_chunks() if need be.';
 
+CREATE INDEX segment_chunk_contact ON crm.segment_chunk (chunk, segment_id);
+
+CREATE TABLE crm.segment_list (
+    segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- The static segment.
+    chunk bigint NOT NULL, -- Which contacts: their number divided by 65,536.
+    contacts bytea NOT NULL, -- Those of them who were given: the portable form of a set, see crm.from_roaring().
+    PRIMARY KEY (segment_id, chunk)
+);
+COMMENT ON TABLE crm.segment_list IS 'The contacts of static segments as they were given. Members are those of them who live, and for an absorbed one the contact that stands for it.';
+
 CREATE SEQUENCE crm.segment_refresh_seq;
 
 CREATE SEQUENCE crm.segment_history_id_seq;
@@ -65,7 +75,7 @@ CREATE TABLE crm.segment_fill (
     at timestamptz NOT NULL, -- When.
     entered bytea NOT NULL, -- Who entered: the portable form of a set, see crm.from_roaring().
     departed bytea NOT NULL, -- Who left: the portable form of a set, see crm.from_roaring().
-    cause text NOT NULL CHECK (cause IN ('change', 'time', 'definition', 'members')), -- As in crm.segment_history.
+    cause text NOT NULL CHECK (cause IN ('change', 'time', 'definition', 'members', 'kept')), -- As in crm.segment_history; kept: who was a member when older history was given up.
     PRIMARY KEY (segment_id, refresh, cause)
 );
 COMMENT ON TABLE crm.segment_fill IS 'Changes of segments that concern more than 10,000 contacts at once, as sets; append-only.';
@@ -133,6 +143,13 @@ BEGIN
     IF names = '{}' THEN
         RETURN NULL;
     END IF;
+    -- On a list the one contact stands for the other.
+    IF TG_ARGV[0] = 'contact' AND TG_OP = 'UPDATE' AND names IS NULL THEN
+        SELECT coalesce(crm.union_agg(s.members), contacts) INTO contacts
+        FROM (SELECT contacts AS members
+              UNION ALL SELECT crm.contact_set_agg(n.merged_into) FROM new_rows n
+              UNION ALL SELECT crm.contact_set_agg(o.merged_into) FROM old_rows o) s;
+    END IF;
     INSERT INTO crm.segment_queue (source, names, contacts) VALUES (TG_ARGV[0], names, crm.to_roaring(contacts));
     RETURN NULL;
 END
@@ -169,7 +186,7 @@ CREATE FUNCTION crm.refresh_all_segments() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE crm.segment SET needs_full = true WHERE kind <> 'static';
+    UPDATE crm.segment SET needs_full = true;
     RETURN NULL;
 END
 $$;

@@ -42,3 +42,19 @@ LEFT JOIN crm.deal d ON d.id = t.deal_id
 LEFT JOIN crm.company o ON o.id = t.company_id
 LEFT JOIN crm.contact c ON c.id = t.contact_id;
 COMMENT ON VIEW crm.v_task IS 'Tasks with names instead of numbers.';
+
+CREATE VIEW crm.v_adoption WITH (security_invoker = true) AS
+SELECT
+    d.agent_id, -- Number of the agent.
+    d.agent, -- Name.
+    d.entries, -- Activities of the last 30 days.
+    d.automatic, -- Those of them that another system entered by itself: telephony, mail.
+    d.by_hand, -- Those that the agent entered.
+    d.deals, -- Deals of the agent that were open in that time.
+    d.entries_per_deal, -- Activities about deals for each of these.
+    d.median_lag, -- Half of those entered by hand were there so soon after the event.
+    d.p90_lag, -- Nine tenths of them were.
+    d.late_share, -- Share of them that was entered later than a day after the event, 0 to 1.
+    d.last_entry_at -- When the latest was entered.
+FROM crm.adoption(now() - interval '30 days', now()) d;
+COMMENT ON VIEW crm.v_adoption IS 'How willingly agents keep the records, over the last 30 days. crm.adoption(from, to) asks the same of another time.';

@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (
           FROM crm.segment_history h WHERE h.segment_id = s.id AND h.at > now() - interval '7 days'
           UNION ALL
           SELECT crm.cardinality(crm.from_roaring(f.entered)), crm.cardinality(crm.from_roaring(f.departed))
-          FROM crm.segment_fill f WHERE f.segment_id = s.id AND f.at > now() - interval '7 days') x
+          FROM crm.segment_fill f WHERE f.segment_id = s.id AND f.at > now() - interval '7 days' AND f.cause <> 'kept') x
 ) w ON true;
 COMMENT ON VIEW crm.v_segment IS 'The segments: size, growth, when and at what cost they were refreshed, and what is wrong with them.';
 
@@ -44,7 +44,7 @@ SELECT
     c.contact_id, -- Who.
     c.at, -- When.
     c.entered, -- True: entered; false: left.
-    c.cause, -- change (of the contact or of another segment), time, definition or members.
+    c.cause, -- change (of the contact or of another segment), time, definition, members, or kept: older history was given up.
     c.refresh -- Number of the refresh: the order of changes.
 FROM crm.segment s, crm.segment_changes(s.id) c;
 COMMENT ON VIEW crm.v_segment_history IS 'Who entered and left which segment, when and why. Of one contact crm.contact_segment_history() is quicker.';

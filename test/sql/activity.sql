@@ -122,6 +122,17 @@ INSERT INTO crm.activity (contact_id, kind, deal_id, occurred_at) VALUES (900001
 SELECT deal_id FROM crm.activity_gap('2026-03-29 12:00+00') WHERE deal_id IN (900001, 900002);    -- a note is no touch
 SELECT deal_id, owner FROM crm.v_activity_gap WHERE deal_id IN (900001, 900002) ORDER BY 1;
 
+-- Who enters what, and how soon after the event.  R-077
+INSERT INTO crm.activity (contact_id, kind, agent_id, deal_id, occurred_at, created_at, external_system, external_id) VALUES
+    (900001, 'call', 900001, 900001, '2025-05-01 10:00+00', '2025-05-01 10:00:05+00', 'pbx', 'a1'),
+    (900001, 'meeting', 900001, 900001, '2025-05-02 10:00+00', '2025-05-02 11:00+00', NULL, NULL),
+    (900001, 'call', 900001, NULL, '2025-05-03 10:00+00', '2025-05-03 13:00+00', NULL, NULL),
+    (900001, 'call', 900001, NULL, '2025-05-04 10:00+00', '2025-05-06 10:00+00', NULL, NULL),
+    (900001, 'call', 900001, NULL, '2025-06-01 00:00+00', '2025-06-01 10:00+00', NULL, NULL);
+INSERT INTO crm.deal (name, owner_id, created_at) VALUES ('Adopted', 900001, '2025-04-01 00:00+00'), ('Adopted too', 900001, '2025-05-31 00:00+00'), ('Later', 900001, '2025-06-01 00:00+00');
+SELECT * FROM crm.adoption('2025-05-01 00:00+00', '2025-06-01 00:00+00') WHERE agent_id BETWEEN 900001 AND 900002;
+SELECT agent, entries FROM crm.v_adoption WHERE agent_id = 900003;
+
 -- The next action of a deal.  R-056
 SELECT deal_id, overdue_task FROM crm.v_next_action WHERE deal_id IN (900001, 900002) ORDER BY 1;
 INSERT INTO crm.task (title, deal_id, due_at) VALUES ('Long ago', 900001, '2026-01-01'), ('Some day', 900002, now() + interval '1 day');

@@ -170,6 +170,21 @@ SELECT c.*::text FROM crm.contact c EXCEPT SELECT row FROM copy;
 SELECT count(*) FROM (TABLE crm.contact_key EXCEPT TABLE key_copy) d;
 -- The log has both, so the job does not take it away again at once.
 SELECT operation, changes -> 'archived_at' ->> 'new' IS NULL AS restored FROM crm.audit_log WHERE contact_id = :anna AND changes ? 'archived_at' ORDER BY id;
+-- By a rule on the profile: buyers of cheap goods, whatever their stage.
+UPDATE crm.archive_rule SET enabled = false;
+INSERT INTO crm.archive_rule (name, inactive_for, definition) VALUES
+    ('cheap buyers', '180 days', 'order_count > 0 and order_total < 100'), ('not yet', '180 days', 'last_order_at < now() - interval ''10 years''');
+UPDATE crm.base_currency SET code = 'USD';
+INSERT INTO crm.sales_order (contact_id, ordered_at, amount, currency) VALUES (:anna, now(), 20, 'USD'), (:ivan, now(), 200, 'USD'), (:olga, now(), 20, 'USD');
+SELECT crm.archive_contacts(now() + interval '200 days');
+SELECT id = :anna AS anna, id = :olga AS olga FROM crm.contact WHERE archived_at IS NOT NULL;
+SELECT crm.archive_contacts(now() + interval '11 years');
+SELECT id = :ivan AS ivan FROM crm.contact WHERE archived_at > now() + interval '1 year';
+SELECT crm.restore_contacts(ARRAY[:anna, :ivan]);
+-- Without its rule, as after DROP EXTENSION, nobody.
+ALTER TABLE crm.archive_rule DISABLE TRIGGER archive_rule_rule;
+UPDATE crm.archive_rule SET rule = NULL;
+SELECT crm.archive_contacts(now() + interval '12 years');
 ROLLBACK;
 
 -- One account, one living contact.  R-026

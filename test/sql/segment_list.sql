@@ -1,0 +1,99 @@
+-- Lists: given contacts, who of them is a member; and refreshing with fewer
+-- rights; and history given up.  R-023 R-078 R-080 R-220
+\pset null '(null)'
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+SET search_path = public, crm;
+BEGIN;
+SELECT crm.install(roles => true) IS NOT NULL AS installed;
+DELETE FROM crm.segment_queue;
+INSERT INTO crm.contact (id, given_name, city, created_at) SELECT 910000 + i, 'L' || i, CASE WHEN i <= 5 THEN 'Omsk' ELSE 'Tver' END, '2026-01-01' FROM generate_series(1, 10) i;
+
+-- Who is archived when the list is given comes in when taken back.
+UPDATE crm.contact SET archived_at = '2026-02-01' WHERE id = 910003;
+SELECT crm.create_segment('list', members => '{910001,910002,910003,910009}', as_of => '2026-03-01') > 0 AS made;
+SELECT crm.create_segment('list or Omsk', $$in_segment('list') or city = 'Omsk'$$, as_of => '2026-03-01') > 0 AS made;
+SELECT crm.segment_set('list'), crm.segment_set('list or Omsk');
+SELECT crm.restore_contacts('{910003}');
+SELECT * FROM crm.refresh_segments('2026-03-02');
+SELECT crm.segment_set('list'), crm.segment_set('list or Omsk');
+-- Who is absorbed is stood for by the survivor, until the merge is undone.
+SELECT crm.merge_contacts(910010, '{910009}') AS merge \gset
+SELECT entered, departed FROM crm.refresh_segments('2026-03-03');
+SELECT crm.segment_set('list');
+SELECT segment, contact_id, entered, cause FROM crm.v_segment_history WHERE segment = 'list' AND at = '2026-03-03' ORDER BY contact_id;
+-- A merge of the survivor into another.
+SELECT crm.merge_contacts(910008, '{910010}') AS second \gset
+SELECT entered, departed FROM crm.refresh_segments('2026-03-04');
+SELECT crm.segment_set('list');
+SELECT count(*) FROM crm.unmerge(:second);
+SELECT entered, departed FROM crm.refresh_segments('2026-03-05');
+SELECT crm.segment_set('list');
+SELECT count(*) FROM crm.unmerge(:merge);
+SELECT entered, departed FROM crm.refresh_segments('2026-03-06');
+SELECT crm.segment_set('list');
+-- Adding an absorbed one adds who stands for it; removing that one removes both.
+SELECT crm.merge_contacts(910006, '{910007}') > 0 AS merged;
+SELECT crm.add_members('list', '{910007}', '2026-03-07');
+SELECT crm.segment_set('list');
+SELECT crm.remove_members('list', '{910006}', '2026-03-07');
+SELECT crm.segment_set('list'), (SELECT crm.union_agg(crm.from_roaring(l.contacts)) FROM crm.segment_list l WHERE l.segment_id = crm.segment_number('list')) AS given;
+-- Nobody twice, nobody who is not there.
+SELECT crm.add_members('list', '{910001, 4711}', '2026-03-07'), crm.remove_members('list', '{4711, 910005}', '2026-03-07');
+-- From all contacts it is the same.
+SELECT * FROM crm.refresh_segment('list', '2026-03-08');
+SELECT entered, departed FROM crm.refresh_segments('2026-03-08');
+SELECT crm.segment_set('list'), crm.segment_set('list or Omsk');
+-- A list becomes a rule and back.
+SELECT crm.change_segment('list', $$city = 'Tver'$$, as_of => '2026-03-09') > 0 AS changed;
+SELECT crm.segment_set('list'), (SELECT count(*) FROM crm.segment_list l WHERE l.segment_id = crm.segment_number('list')) AS lists;
+SELECT crm.change_segment('list', members => '{910002}', as_of => '2026-03-10') > 0 AS changed;
+SELECT crm.segment_set('list');
+SELECT entered, departed FROM crm.refresh_segments('2026-03-10');
+
+-- Older history is given up; what came after can still be asked for.
+CREATE TEMPORARY TABLE moment AS SELECT at, crm.segment_as_of('list', at) AS members FROM generate_series(timestamptz '2026-03-05 12:00', '2026-03-11', '1 day') at;
+SELECT count(*) FROM crm.segment_changes(crm.segment_number('list'));
+SELECT crm.compact_segment_history('2027-03-05 12:00', '1 year');
+SELECT crm.compact_segment_history('2027-03-05 12:00', '1 year') AS nothing_left;
+SELECT count(*) FROM crm.segment_changes(crm.segment_number('list'));
+SELECT count(*) AS differ FROM moment m WHERE m.members <> crm.segment_as_of('list', m.at);
+SELECT at, entered, cause FROM crm.contact_segment_history(910001) WHERE segment = 'list';
+SELECT crm.rebuild_segment_chunks() > 0 AS rebuilt;
+SELECT crm.segment_set('list');
+
+-- A role that must not see what a rule asks for leaves that segment alone.
+CREATE TABLE call (contact_id bigint, at timestamptz);
+GRANT SELECT ON call TO crm_admin;
+INSERT INTO crm.event_kind (event, relation, at_column) VALUES ('secret call', 'public.call', 'at');
+SELECT crm.create_segment('called', $$did('secret call')$$, as_of => '2026-03-10') > 0 AS made;
+SELECT crm.watch_for_segments('call');
+INSERT INTO call VALUES (910001, '2026-03-10');
+UPDATE crm.contact SET city = 'Omsk' WHERE id = 910006;
+SET ROLE crm_marketer;
+SET client_min_messages = notice;
+SELECT entered FROM crm.refresh_segments('2026-03-11');
+RESET ROLE;
+SELECT name, error, needs_full FROM crm.segment WHERE error IS NOT NULL OR needs_full;
+SELECT entered FROM crm.refresh_segments('2026-03-12');
+SELECT name, error, needs_full FROM crm.segment WHERE error IS NOT NULL OR needs_full;
+SELECT crm.segment_set('called');
+-- Nor does one from which row-level security hides contacts, or the events.
+ALTER TABLE call ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON call TO crm_marketer;
+INSERT INTO call VALUES (910002, '2026-03-12');
+SET ROLE crm_marketer;
+SELECT entered, departed FROM crm.refresh_segments('2026-03-13');
+SAVEPOINT s;
+SELECT crm.refresh_segment('called', '2026-03-13');
+ROLLBACK TO s;
+RESET ROLE;
+SELECT entered, departed FROM crm.refresh_segments('2026-03-13');
+SELECT crm.segment_set('called');
+ALTER TABLE crm.contact ENABLE ROW LEVEL SECURITY;
+SET ROLE crm_marketer;
+SELECT entered FROM crm.refresh_segments('2026-03-14');
+ROLLBACK TO s;
+RESET ROLE;
+ROLLBACK;
