@@ -15,6 +15,10 @@ CREATE FUNCTION crm.rule_crossing_sql(rule crm.rule, relation regclass, since ti
 LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'crm_rule_crossing_sql';
 COMMENT ON FUNCTION crm.rule_crossing_sql(crm.rule, regclass, timestamptz, timestamptz, text) IS 'Which rows the rule may judge otherwise at the one moment than at the other merely because time passed, as a condition in SQL; ranges of columns wherever a column is compared with the clock. Others it judges alike; some that are named it judges alike, too. Null when the rule has no clock. Errors: as row @@ rule.';
 
+CREATE FUNCTION crm.queue_for_segments() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'crm_segment_queue';
+COMMENT ON FUNCTION crm.queue_for_segments() IS 'Trigger AFTER INSERT, UPDATE or DELETE FOR EACH STATEMENT with its transition tables: notes in crm.segment_queue which contacts a statement changed, for the next refresh of segments. Arguments: what changed; the column with the number; "*" when the columns that differ are the names, a column whose values are, or "table.column" where the contacts with that number are found. Writes with the rights of the table''s owner. Errors: 42703 no such column; 42501 the owner may not write the queue.';
+
 -- ---- members ----
 
 CREATE FUNCTION crm.segment_number(segment text) RETURNS bigint

@@ -160,9 +160,9 @@ DECLARE
     written bigint;
 BEGIN
     PERFORM crm.lock_segments();
-    UPDATE crm.segment s SET rule = s.definition::crm.rule
+    UPDATE crm.segment s SET rule = s.definition::crm.rule, needs_full = true
     WHERE s.rule IS NULL AND s.kind = 'dynamic';
-    UPDATE crm.segment s SET rule = crm.expression_rule(s.definition)
+    UPDATE crm.segment s SET rule = crm.expression_rule(s.definition), needs_full = true
     WHERE s.rule IS NULL AND s.kind = 'composed';
     UPDATE crm.incentive i SET definition = i.definition WHERE i.rule IS NULL;      -- by its trigger
     DELETE FROM crm.segment_chunk;

@@ -102,72 +102,26 @@ CREATE TABLE crm.segment_queue (
 );
 COMMENT ON TABLE crm.segment_queue IS 'Contacts that changed and that no refresh has looked at yet; a row a statement. Kept by triggers.';
 
--- The functions below run with the rights of whoever installs: who may write a
--- contact need not be able to write the queue.
-
--- Arguments: what changed; where its rows say which contacts: a column, or a
--- query over the rows, which are called changed; and a column whose values are
--- the names, or *, for the columns of an update that differ.
-CREATE FUNCTION crm.queue_for_segments() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    changed text := CASE TG_OP
-        WHEN 'INSERT' THEN 'SELECT * FROM new_rows'
-        WHEN 'DELETE' THEN 'SELECT * FROM old_rows'
-        ELSE 'SELECT * FROM new_rows UNION ALL SELECT * FROM old_rows' END;
-    contacts crm.contact_set;
-    names text[];
-BEGIN
-    EXECUTE format(CASE WHEN TG_ARGV[1] LIKE 'SELECT %' THEN 'WITH changed AS (%s) SELECT crm.contact_set_agg(x.id) FROM (%s) AS x (id)'
-                        ELSE 'WITH changed AS (%s) SELECT crm.contact_set_agg(%I) FROM changed' END, changed, TG_ARGV[1]) INTO contacts;
-    IF crm.is_empty(contacts) IS NOT FALSE THEN
-        RETURN NULL;
-    END IF;
-    -- Of a few rows it is worth knowing what differs.
-    IF TG_NARGS > 2 AND crm.cardinality(contacts) <= 1000 THEN
-        IF TG_ARGV[2] <> '*' THEN
-            EXECUTE format('SELECT array_agg(DISTINCT %I) FROM (%s) c', TG_ARGV[2], changed) INTO names;
-        ELSIF TG_OP = 'UPDATE' THEN
-            SELECT coalesce(array_agg(DISTINCT v.key), '{}') INTO names
-            FROM (SELECT to_jsonb(n) AS now, to_jsonb(o) AS before FROM new_rows n JOIN old_rows o ON o.id = n.id OFFSET 0) r,
-                 jsonb_each(r.now) v
-            WHERE r.before -> v.key IS DISTINCT FROM v.value;
-            -- A row that comes into sight or goes, or got another number.
-            IF names && '{deleted_at,merged_into,archived_at}' OR (SELECT count(*) FROM new_rows) <>
-               (SELECT count(*) FROM new_rows n JOIN old_rows o ON o.id = n.id) THEN
-                names := NULL;
-            END IF;
-        END IF;
-    END IF;
-    IF names = '{}' THEN
-        RETURN NULL;
-    END IF;
-    -- On a list the one contact stands for the other.
-    IF TG_ARGV[0] = 'contact' AND TG_OP = 'UPDATE' AND names IS NULL THEN
-        SELECT coalesce(crm.union_agg(s.members), contacts) INTO contacts
-        FROM (SELECT contacts AS members
-              UNION ALL SELECT crm.contact_set_agg(n.merged_into) FROM new_rows n
-              UNION ALL SELECT crm.contact_set_agg(o.merged_into) FROM old_rows o) s;
-    END IF;
-    INSERT INTO crm.segment_queue (source, names, contacts) VALUES (TG_ARGV[0], names, crm.to_roaring(contacts));
-    RETURN NULL;
-END
-$$;
-REVOKE ALL ON FUNCTION crm.queue_for_segments() FROM PUBLIC;
-COMMENT ON FUNCTION crm.queue_for_segments() IS 'Trigger: notes in crm.segment_queue which contacts a statement changed, for the next refresh of segments.';
-
 -- The triggers of a table of somebody, which has events.
 CREATE FUNCTION crm.watch_for_segments(relation regclass, contact_column text DEFAULT 'contact_id') RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     operation text;
+    owner oid;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = contact_column AND a.attnum > 0 AND NOT a.attisdropped
                    AND a.atttypid = 'bigint'::regtype) THEN
         RAISE EXCEPTION 'table % has no column "%" of type bigint', relation, contact_column USING ERRCODE = 'undefined_column',
             HINT = 'Name the column with the number of the contact: crm.watch_for_segments(table, column).';
+    END IF;
+    -- The triggers write with the rights of the table's owner.
+    owner := (SELECT c.relowner FROM pg_class c WHERE c.oid = relation);
+    IF NOT has_table_privilege(owner, 'crm.segment_queue', 'INSERT') OR NOT has_sequence_privilege(owner, 'crm.segment_queue_id_seq', 'USAGE')
+       OR NOT has_schema_privilege(owner, 'crm', 'USAGE') THEN
+        RAISE EXCEPTION 'role "%", who owns table %, may not write crm.segment_queue', pg_get_userbyid(owner), relation
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('GRANT USAGE ON SCHEMA crm TO %1$I; GRANT INSERT ON crm.segment_queue TO %1$I; GRANT USAGE ON SEQUENCE crm.segment_queue_id_seq TO %1$I', pg_get_userbyid(owner));
     END IF;
     FOREACH operation IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%L, %L)',
@@ -179,7 +133,7 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION crm.watch_for_segments(regclass, text) FROM PUBLIC;
-COMMENT ON FUNCTION crm.watch_for_segments(regclass, text) IS 'Gives a table that has events the triggers by which segments learn of changed contacts; the column has the number of the contact. Errors: 42703 no such column of type bigint; 42501 no right to make triggers on the table, or to have these functions called.';
+COMMENT ON FUNCTION crm.watch_for_segments(regclass, text) IS 'Gives a table that has events the triggers by which segments learn of changed contacts; the column has the number of the contact. Errors: 42703 no such column of type bigint; 42501 no right to make triggers on the table, or its owner none to write the queue.';
 
 -- What a TRUNCATE took is not known.
 CREATE FUNCTION crm.refresh_all_segments() RETURNS trigger
@@ -210,11 +164,11 @@ CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact_point REFERENCING OLD 
 CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact_point FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
 
 CREATE TRIGGER segment_insert AFTER INSERT ON crm.company REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'id', 'company_contact.company_id');
 CREATE TRIGGER segment_update AFTER UPDATE ON crm.company REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'id', 'company_contact.company_id');
 CREATE TRIGGER segment_delete AFTER DELETE ON crm.company REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'SELECT l.contact_id FROM crm.company_contact l JOIN changed c ON c.id = l.company_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('company', 'id', 'company_contact.company_id');
 CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.company FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
 
 CREATE TRIGGER segment_insert AFTER INSERT ON crm.company_contact REFERENCING NEW TABLE AS new_rows
@@ -226,11 +180,11 @@ CREATE TRIGGER segment_delete AFTER DELETE ON crm.company_contact REFERENCING OL
 CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.company_contact FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
 
 CREATE TRIGGER segment_insert AFTER INSERT ON crm.branch REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'id', 'contact.branch_id');
 CREATE TRIGGER segment_update AFTER UPDATE ON crm.branch REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'id', 'contact.branch_id');
 CREATE TRIGGER segment_delete AFTER DELETE ON crm.branch REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'SELECT t.id FROM crm.contact t JOIN changed c ON c.id = t.branch_id');
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('branch', 'id', 'contact.branch_id');
 CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.branch FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
 
 CREATE TRIGGER segment_insert AFTER INSERT ON crm.tag REFERENCING NEW TABLE AS new_rows

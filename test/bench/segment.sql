@@ -77,3 +77,20 @@ UPDATE crm.segment SET needs_full = false, refreshed_at = now() WHERE name LIKE 
 VACUUM ANALYZE crm.segment, crm.segment_dependency;
 SELECT format($f$CALL change(%s, %s); CALL timed('many %s', 'SELECT crm.refresh_segments()')$f$, n, n + 100, n) FROM unnest(ARRAY[10, 100, 1000]) n \gexec
 SELECT format('10,000 segments, %s contacts changed: %s ms, %s ms for each', n, show('many ' || n), round((best('many ' || n) / n)::numeric, 2)) FROM unnest(ARRAY[10, 100, 1000]) n;
+
+-- What noting the changes costs those who write: single rows, and many at once.
+CREATE PROCEDURE write_singly(n integer, seed integer) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. n LOOP
+        UPDATE crm.contact SET city = 'City ' || (hashint4(i + seed) & 255) WHERE id = 1 + (hashint4(i * 31 + seed) & 2147483647) % 1000;
+    END LOOP;
+END $$;
+SELECT format($f$ALTER TABLE crm.contact DISABLE TRIGGER segment_update; CALL timed('single off', 'CALL write_singly(2000, %1$s)'); CALL timed('bulk off', 'CALL change(20000, %1$s)');
+    ALTER TABLE crm.contact ENABLE TRIGGER segment_update; CALL timed('single on', 'CALL write_singly(2000, %1$s)'); CALL timed('bulk on', 'CALL change(20000, %1$s)')$f$, i) FROM generate_series(201, 203) i \gexec
+SELECT format('updates of single contacts: %s ms each, %s without noting the change, ratio %s; 20,000 at once %s ms, %s without, ratio %s',
+              round((best('single on') / 2000)::numeric, 3), round((best('single off') / 2000)::numeric, 3), round((best('single on') / best('single off'))::numeric, 2),
+              show('bulk on'), show('bulk off'), round((best('bulk on') / best('bulk off'))::numeric, 2));
+
+-- Which segments hold a contact: by the chunks of its numbers.
+SELECT format($f$CALL timed('held by', 'SELECT crm.contact_segments(%s)')$f$, 1 + i * 7919 % :rows) FROM generate_series(1, 20) i \gexec
+SELECT format('which of 10,000 segments hold a contact: %s ms', show('held by'));
