@@ -34,6 +34,8 @@ BEGIN
     ELSIF NEW.exchange_rate IS NULL THEN
         SELECT 1 INTO NEW.exchange_rate FROM crm.base_currency b WHERE b.code = NEW.currency;
         IF NOT FOUND THEN
+            -- Whoever writes a rate waits for this order, or this order for the rate.
+            PERFORM pg_advisory_xact_lock_shared(hashtext('crm.fx_rate'));
             NEW.exchange_rate := crm.exchange_rate(NEW.currency, NEW.ordered_at);
         END IF;
     END IF;

@@ -91,25 +91,34 @@ COMMENT ON FUNCTION crm.base_tables(regclass) IS 'The tables that a view reads, 
 CREATE FUNCTION crm.rule_sources(rule crm.rule, OUT source text, OUT name text) RETURNS SETOF record
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
-    WITH asked AS (SELECT d.kind, d.name FROM crm.rule_dependencies(rule) d)
-    SELECT CASE
-               WHEN d.kind <> 'field' THEN d.kind
-               WHEN d.name IN ('email', 'email_validity', 'phone', 'phone_validity') THEN 'contact_point'
-               WHEN d.name LIKE 'company%' THEN 'company'
-               WHEN d.name = 'branch' THEN 'branch'
-               WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.contact_metric'::regclass AND a.attname = d.name AND a.attnum > 0
-                            AND a.attname NOT IN ('contact_id', 'updated_at')) THEN 'metric'
-               ELSE 'contact' END,
-           d.name
-    FROM asked d WHERE d.kind IN ('field', 'tag', 'segment')
+    WITH asked AS (
+        SELECT d.kind, d.name,
+               CASE
+                   WHEN d.kind <> 'field' THEN d.kind
+                   WHEN d.name IN ('email', 'email_validity', 'phone', 'phone_validity') THEN 'contact_point'
+                   WHEN d.name LIKE 'company%' THEN 'company'
+                   WHEN d.name = 'branch' THEN 'branch'
+                   WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.contact_metric'::regclass AND a.attname = d.name AND a.attnum > 0
+                                AND a.attname NOT IN ('contact_id', 'updated_at')) THEN 'metric'
+                   WHEN d.name = 'contact_id' OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.contact'::regclass AND a.attname = d.name AND a.attnum > 0) THEN 'contact'
+               END AS source
+        FROM crm.rule_dependencies(rule) d
+    )
+    SELECT d.source, d.name FROM asked d WHERE d.source IN ('tag', 'segment') OR (d.kind = 'field' AND d.source IS NOT NULL)
     -- The time zone may be that of the branch.
     UNION SELECT 'branch', d.name FROM asked d WHERE d.kind = 'field' AND d.name = 'time_zone'
     -- A contact may get another branch.
     UNION SELECT 'contact', 'branch_id' FROM asked d WHERE d.kind = 'field' AND d.name IN ('branch', 'time_zone')
     UNION SELECT t::text, d.name FROM asked d, crm.base_tables(coalesce((SELECT e.relation FROM crm.event_kind e WHERE e.event = d.name), 'crm.activity')::regclass) t
     WHERE d.kind = 'event'
+    -- A column that somebody added to the view may come from anywhere.
+    UNION SELECT coalesce(k.source, t::text), '*'
+    FROM crm.base_tables('crm.contact_profile') t
+    LEFT JOIN (VALUES ('crm.contact', 'contact'), ('crm.contact_point', 'contact_point'), ('crm.company', 'company'), ('crm.company_contact', 'company'),
+                      ('crm.branch', 'branch'), ('crm.contact_metric', 'metric'), ('crm.tag', 'tag')) k (relation, source) ON k.relation::regclass = t
+    WHERE EXISTS (SELECT FROM asked d WHERE d.kind = 'field' AND d.source IS NULL)
 $$;
-COMMENT ON FUNCTION crm.rule_sources(crm.rule) IS 'Which tables a rule on crm.contact_profile looks at, and which of their columns, tags or segments.';
+COMMENT ON FUNCTION crm.rule_sources(crm.rule) IS 'Which tables a rule on crm.contact_profile looks at, and which of their columns, tags or segments; * for any.';
 
 CREATE FUNCTION crm.expression_rule(expression text) RETURNS crm.rule
 LANGUAGE plpgsql STABLE STRICT
@@ -199,6 +208,50 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.derive_segment(bigint) IS 'Derives what a segment depends on after its rule was written. Errors: 42703 the rule has a field that contacts lack; RM031 it asks for a segment that is not there; RM033 it would ask for itself.';
+
+CREATE FUNCTION crm.segment_rule(kind text, definition text) RETURNS crm.rule
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    -- One that asks for segments alone may have been written either way.
+    SELECT CASE WHEN kind = 'composed' AND definition !~ '\min_segment\s*\(' THEN crm.expression_rule(definition)
+                WHEN kind <> 'static' THEN definition::crm.rule END
+$$;
+COMMENT ON FUNCTION crm.segment_rule(text, text) IS 'The rule that the definition of a segment says; null of a list. Errors: 42601.';
+
+CREATE FUNCTION crm.derive_segment_rule() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.rule := crm.segment_rule(NEW.kind, NEW.definition);
+    IF TG_OP = 'UPDATE' AND (NEW.kind, NEW.definition) IS DISTINCT FROM (OLD.kind, OLD.definition) THEN
+        NEW.needs_full := true;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.derive_segment_rule() IS 'Trigger of crm.segment: reads the definition into column rule, whatever was written there. Errors: 42601.';
+
+CREATE FUNCTION crm.events_changed() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    concerned bigint[] := ARRAY(
+        SELECT s.id FROM crm.segment s
+        WHERE EXISTS (SELECT FROM crm.rule_dependencies(s.rule) d
+                      WHERE d.kind = 'event' AND d.name IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.event END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.event END)));
+BEGIN
+    IF concerned <> '{}' THEN
+        DELETE FROM crm.segment_dependency d WHERE d.segment_id = ANY (concerned) AND strpos(d.source, '.') > 0;
+        INSERT INTO crm.segment_dependency (segment_id, source, name)
+        SELECT s.id, r.source, r.name FROM crm.segment s CROSS JOIN LATERAL crm.rule_sources(s.rule) r
+        WHERE s.id = ANY (concerned) AND strpos(r.source, '.') > 0
+        ON CONFLICT DO NOTHING;
+        UPDATE crm.segment s SET needs_full = true WHERE s.id = ANY (concerned);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION crm.events_changed() IS 'Trigger of crm.event_kind: segments that count the event look at its new table, and are refreshed from all contacts.';
 
 -- What the caller said a segment is, as columns of it.
 CREATE FUNCTION crm.segment_definition(rule crm.rule, members crm.contact_set, expression text,
@@ -351,6 +404,7 @@ BEGIN
     departed := before OPERATOR(crm.-) members;
     PERFORM crm.apply_segment_changes(ARRAY[segment_id], ARRAY[entered], ARRAY[departed], ARRAY['members'], as_of);
     PERFORM crm.queue_segment_change(segment, entered OPERATOR(crm.|) departed);
+    UPDATE crm.segment s SET needs_full = true WHERE s.id = segment_id AND crm.is_behind();
 END
 $$;
 COMMENT ON FUNCTION crm.apply_list(text, bigint, crm.contact_set, timestamptz) IS 'Makes some contacts members of a static segment, or no more, as its list says; part of crm.add_members() and crm.remove_members().';
@@ -403,58 +457,74 @@ END
 $$;
 COMMENT ON FUNCTION crm.static_segment(text) IS 'Number of the static segment of that name. Errors: RM031 none; 42809 it is not static.';
 
+CREATE FUNCTION crm.require_unused_segment(segment text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target CONSTANT bigint := crm.segment_number(segment);
+    users text;
+BEGIN
+    SELECT string_agg(u.what || format(' "%s"', u.name), ', ' ORDER BY u.what, u.name) INTO users
+    FROM (SELECT 'segment' AS what, s.name FROM crm.segment_dependency d JOIN crm.segment s ON s.id = d.segment_id WHERE d.source = 'segment' AND d.name = segment
+          UNION ALL SELECT 'incentive', i.name FROM crm.incentive i WHERE EXISTS (SELECT FROM crm.rule_dependencies(i.rule) d WHERE d.kind = 'segment' AND d.name = segment)
+          UNION ALL SELECT 'archive rule', a.name FROM crm.archive_rule a WHERE EXISTS (SELECT FROM crm.rule_dependencies(a.rule) d WHERE d.kind = 'segment' AND d.name = segment)) u;
+    IF users IS NOT NULL THEN
+        RAISE EXCEPTION 'segment "%" is asked for by others', segment USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = format('By its name: %s.', users), HINT = 'Change or drop these first.';
+    END IF;
+    RETURN target;
+END
+$$;
+COMMENT ON FUNCTION crm.require_unused_segment(text) IS 'Number of the segment of that name. Errors: RM031 there is none; 2BP01 the rule of a segment, incentive or archive rule asks for it.';
+
 CREATE FUNCTION crm.drop_segment(segment text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    target bigint;
-    users text;
 BEGIN
     PERFORM crm.lock_segments();
-    target := crm.segment_number(segment);
-    SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO users
-    FROM crm.segment_dependency d JOIN crm.segment s ON s.id = d.segment_id WHERE d.source = 'segment' AND d.name = segment;
-    IF users IS NOT NULL THEN
-        RAISE EXCEPTION 'segment "%" is asked for by others', segment USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = format('Segments that ask for it: %s.', users), HINT = 'Change or drop these first.';
-    END IF;
-    DELETE FROM crm.segment s WHERE s.id = target;
+    DELETE FROM crm.segment s WHERE s.id = crm.require_unused_segment(segment);
 END
 $$;
-COMMENT ON FUNCTION crm.drop_segment(text) IS 'Removes a segment with its history. Errors: RM031 no such segment; 2BP01 other segments ask for it.';
+COMMENT ON FUNCTION crm.drop_segment(text) IS 'Removes a segment with its history. Errors: RM031 no such segment; 2BP01 others ask for it by its name.';
 
 CREATE FUNCTION crm.rename_segment(segment text, new_name text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     target bigint;
-    users text;
 BEGIN
     PERFORM crm.lock_segments();
-    target := crm.segment_number(segment);
-    SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) INTO users
-    FROM crm.segment_dependency d JOIN crm.segment s ON s.id = d.segment_id WHERE d.source = 'segment' AND d.name = segment;
-    IF users IS NOT NULL THEN
-        RAISE EXCEPTION 'segment "%" is asked for by others', segment USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = format('Segments that ask for it by name: %s.', users), HINT = 'Change these first.';
-    END IF;
+    target := crm.require_unused_segment(segment);
     IF EXISTS (SELECT FROM crm.segment s WHERE s.name = btrim(new_name)) THEN
         RAISE EXCEPTION 'there is a segment "%" already', btrim(new_name) USING ERRCODE = 'duplicate_object', HINT = 'Choose another name.';
     END IF;
     UPDATE crm.segment s SET name = btrim(new_name) WHERE s.id = target;
 END
 $$;
-COMMENT ON FUNCTION crm.rename_segment(text, text) IS 'Gives a segment another name. Errors: RM031 no such segment; 42710 the name is taken; 2BP01 other segments ask for it by its name.';
+COMMENT ON FUNCTION crm.rename_segment(text, text) IS 'Gives a segment another name. Errors: RM031 no such segment; 42710 the name is taken; 2BP01 others ask for it by its name.';
 
 -- ---- refreshing ----
+
+CREATE FUNCTION crm.table_tree(relation regclass) RETURNS SETOF regclass
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE tree (oid) AS (
+        SELECT relation::oid
+        UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid
+    )
+    SELECT t.oid::regclass FROM tree t
+$$;
+COMMENT ON FUNCTION crm.table_tree(regclass) IS 'A table with its partitions or children.';
 
 CREATE FUNCTION crm.is_watched(relation text) RETURNS boolean
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(*) >= 3 FROM pg_trigger t
-    WHERE t.tgrelid = to_regclass(relation) AND t.tgfoid = 'crm.queue_for_segments()'::regprocedure AND t.tgenabled <> 'D'
+    -- A statement that names a partition fires its triggers, not those of the whole.
+    SELECT bool_and((SELECT count(*) >= 3 FROM pg_trigger t
+                     WHERE t.tgrelid = r AND t.tgfoid = 'crm.queue_for_segments()'::regprocedure AND t.tgenabled <> 'D'))
+    FROM crm.table_tree(to_regclass(relation)) r
 $$;
-COMMENT ON FUNCTION crm.is_watched(text) IS 'Whether a table has the triggers by which segments learn of changed contacts. Segments whose rules look at one without are refreshed from all contacts each time.';
+COMMENT ON FUNCTION crm.is_watched(text) IS 'Whether a table, with all its partitions, has the triggers by which segments learn of changed contacts. Segments whose rules look at one without are refreshed from all contacts each time.';
 
 CREATE FUNCTION crm.lock_segments(wait boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql
@@ -468,6 +538,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.lock_segments(boolean) IS 'Takes the lock under which segments are changed and refreshed, until the end of the transaction; without waiting it says whether it got it. Nothing else takes this lock.';
+
+CREATE FUNCTION crm.is_behind() RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+    -- A sequence tells what has happened, a table what this transaction sees of it.
+    SELECT current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+       AND coalesce(pg_sequence_last_value('crm.segment_refresh_id_seq'), 0) > (SELECT coalesce(max(r.id), 0) FROM crm.segment_refresh r)
+$$;
+COMMENT ON FUNCTION crm.is_behind() IS 'Whether segments were refreshed, or it was tried, since this transaction of isolation repeatable read or serializable took its snapshot: it does not see what the refresh took from the queue.';
 
 CREATE FUNCTION crm.queue_segment_change(segment text, contacts crm.contact_set) RETURNS void
 LANGUAGE sql
@@ -624,8 +703,9 @@ BEGIN
     entered := members OPERATOR(crm.-) before;
     departed := before OPERATOR(crm.-) members;
     PERFORM crm.apply_segment_changes(ARRAY[target.id], ARRAY[entered], ARRAY[departed], ARRAY[cause], as_of);
+    -- What this transaction is too old to see the next refresh looks at.
     UPDATE crm.segment s
-    SET refreshed_at = as_of, needs_full = false, error = NULL,
+    SET refreshed_at = as_of, needs_full = crm.is_behind(), error = NULL,
         full_refresh_ms = extract(epoch FROM clock_timestamp() - began) * 1000
     WHERE s.id = target.id;
 END
@@ -771,6 +851,10 @@ BEGIN
         RETURN;
     END IF;
 
+    IF crm.is_behind() THEN
+        RAISE EXCEPTION 'could not refresh segments: another refresh ended since this transaction began' USING ERRCODE = 'serialization_failure',
+            DETAIL = 'It does not see what that refresh looked at.', HINT = 'Run the transaction again.';
+    END IF;
     PERFORM crm.require_whole_sight();
     blind := crm.blind_segments();
     IF blind <> '{}' THEN
@@ -789,16 +873,25 @@ BEGIN
         WHERE NOT crm.is_watched(t.source));
 
     -- Rows of transactions that are not over yet stay for the next time.
-    WITH taken AS (
-        DELETE FROM crm.segment_queue q RETURNING q.source, q.names, crm.from_roaring(q.contacts) AS contacts
-    ), named AS (
-        SELECT t.source, u.name, t.contacts FROM taken t, unnest(t.names) AS u (name)
-        UNION ALL SELECT t.source, NULL, t.contacts FROM taken t WHERE t.names IS NULL
-    ), grouped AS (
-        SELECT g.source, g.name, crm.union_agg(g.contacts) AS contacts FROM named g GROUP BY g.source, g.name
-    )
-    SELECT coalesce(array_agg(g.source), '{}'), coalesce(array_agg(g.name), '{}'), coalesce(array_agg(g.contacts), '{}')
-    INTO sources, names, changed FROM grouped g;
+    BEGIN
+        WITH taken AS (
+            DELETE FROM crm.segment_queue q RETURNING q.source, q.names, crm.from_roaring(q.contacts) AS contacts
+        ), named AS (
+            SELECT t.source, u.name, t.contacts FROM taken t, unnest(t.names) AS u (name)
+            UNION ALL SELECT t.source, NULL, t.contacts FROM taken t WHERE t.names IS NULL
+        ), grouped AS (
+            SELECT g.source, g.name, crm.union_agg(g.contacts) AS contacts FROM named g GROUP BY g.source, g.name
+        )
+        SELECT coalesce(array_agg(g.source), '{}'), coalesce(array_agg(g.name), '{}'), coalesce(array_agg(g.contacts), '{}')
+        INTO sources, names, changed FROM grouped g;
+    EXCEPTION WHEN data_exception OR data_corrupted THEN
+        -- Somebody wrote to it by hand: whatever it was, all is looked at.
+        DELETE FROM crm.segment_queue q;
+        UPDATE crm.segment s SET needs_full = true;
+        sources := '{}';
+        names := '{}';
+        changed := '{}';
+    END;
     SELECT greatest(c.reltuples, 0)::bigint INTO everybody FROM pg_class c WHERE c.oid = 'crm.contact'::regclass;
 
     FOR this_level IN SELECT DISTINCT s.level FROM crm.segment s ORDER BY s.level LOOP
@@ -829,7 +922,7 @@ BEGIN
             FROM (
                 SELECT d.segment_id AS id, q.contacts, false AS is_time
                 FROM unnest(sources, names, changed) AS q (source, name, contacts)
-                JOIN crm.segment_dependency d ON d.source = q.source AND (q.name IS NULL OR d.name = q.name)
+                JOIN crm.segment_dependency d ON d.source = q.source AND (q.name IS NULL OR d.name IN (q.name, '*'))
                 UNION ALL
                 SELECT s.id, q.contacts, false
                 FROM unnest(sources, names, changed) AS q (source, name, contacts) CROSS JOIN crm.segment s

@@ -160,10 +160,7 @@ DECLARE
     written bigint;
 BEGIN
     PERFORM crm.lock_segments();
-    UPDATE crm.segment s SET rule = s.definition::crm.rule, needs_full = true
-    WHERE s.rule IS NULL AND s.kind = 'dynamic';
-    UPDATE crm.segment s SET rule = crm.expression_rule(s.definition), needs_full = true
-    WHERE s.rule IS NULL AND s.kind = 'composed';
+    UPDATE crm.segment s SET needs_full = true WHERE s.rule IS NULL AND s.kind <> 'static';     -- the rule by its trigger
     UPDATE crm.incentive i SET definition = i.definition WHERE i.rule IS NULL;      -- by its trigger
     DELETE FROM crm.segment_chunk;
     INSERT INTO crm.segment_chunk (segment_id, chunk, members)
@@ -267,6 +264,14 @@ SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY i.priority, i.cost, i.name LIMIT 1
 $$;
 COMMENT ON FUNCTION crm.choose_incentive(bigint, numeric, timestamptz) IS 'How to motivate a contact: of the incentives whose rule holds and that cost no more than the budget the one with the lowest priority, then the cheapest; null when there is none.';
+
+CREATE FUNCTION crm.standing_for(contacts crm.contact_set) RETURNS crm.contact_set
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (contacts OPERATOR(crm.-) coalesce(crm.contact_set_agg(c.id), '{}')) OPERATOR(crm.|) coalesce(crm.contact_set_agg(c.merged_into), '{}')
+    FROM crm.contact c WHERE c.merged_into IS NOT NULL AND c.id OPERATOR(crm.<@) contacts
+$$;
+COMMENT ON FUNCTION crm.standing_for(crm.contact_set) IS 'The same contacts, those that merges absorbed replaced by the ones that stand for them.';
 
 CREATE FUNCTION crm.start_action(name text, segment text, control_share double precision DEFAULT 0.1, lasts interval DEFAULT '30 days',
     seed bigint DEFAULT 1, as_of timestamptz DEFAULT now(), OUT targets crm.contact_set, OUT control crm.contact_set)

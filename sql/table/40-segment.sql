@@ -25,6 +25,10 @@ CREATE TABLE crm.segment (
 );
 COMMENT ON TABLE crm.segment IS 'Sets of contacts with a name. crm.create_segment() and crm.change_segment() write it; crm.refresh_segments() keeps the members.';
 
+CREATE TRIGGER segment_rule BEFORE INSERT OR UPDATE ON crm.segment FOR EACH ROW
+    EXECUTE FUNCTION crm.derive_segment_rule();
+CREATE TRIGGER events_changed AFTER INSERT OR UPDATE OR DELETE ON crm.event_kind FOR EACH ROW EXECUTE FUNCTION crm.events_changed();
+
 CREATE TABLE crm.segment_dependency (
     segment_id bigint NOT NULL REFERENCES crm.segment (id) ON DELETE CASCADE, -- The segment.
     source text NOT NULL, -- What its rule looks at: segment, tag, contact, company, contact_point, branch, metric, or a table that has events.
@@ -109,6 +113,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     operation text;
     owner oid;
+    part regclass;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = contact_column AND a.attnum > 0 AND NOT a.attisdropped
                    AND a.atttypid = 'bigint'::regtype) THEN
@@ -123,17 +128,21 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('GRANT USAGE ON SCHEMA crm TO %1$I; GRANT INSERT ON crm.segment_queue TO %1$I; GRANT USAGE ON SEQUENCE crm.segment_queue_id_seq TO %1$I', pg_get_userbyid(owner));
     END IF;
-    FOREACH operation IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%L, %L)',
-                       lower(operation), operation, relation,
-                       CASE operation WHEN 'INSERT' THEN 'NEW TABLE AS new_rows' WHEN 'DELETE' THEN 'OLD TABLE AS old_rows'
-                                      ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END, relation, contact_column);
+    FOR part IN SELECT t FROM crm.table_tree(relation) t LOOP
+        FOREACH operation IN ARRAY '{INSERT,UPDATE,DELETE}'::text[] LOOP
+            EXECUTE format('CREATE OR REPLACE TRIGGER segment_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments(%L, %L)',
+                           lower(operation), operation, part,
+                           CASE operation WHEN 'INSERT' THEN 'NEW TABLE AS new_rows' WHEN 'DELETE' THEN 'OLD TABLE AS old_rows'
+                                          ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END, relation, contact_column);
+        END LOOP;
+        EXECUTE format('CREATE OR REPLACE TRIGGER segment_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments()', part);
     END LOOP;
-    EXECUTE format('CREATE OR REPLACE TRIGGER segment_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments()', relation);
+    UPDATE crm.segment s SET needs_full = true
+    WHERE s.id IN (SELECT d.segment_id FROM crm.segment_dependency d WHERE d.source = relation::text);
 END
 $$;
 REVOKE ALL ON FUNCTION crm.watch_for_segments(regclass, text) FROM PUBLIC;
-COMMENT ON FUNCTION crm.watch_for_segments(regclass, text) IS 'Gives a table that has events the triggers by which segments learn of changed contacts; the column has the number of the contact. Errors: 42703 no such column of type bigint; 42501 no right to make triggers on the table, or its owner none to write the queue.';
+COMMENT ON FUNCTION crm.watch_for_segments(regclass, text) IS 'Gives a table that has events the triggers by which segments learn of changed contacts, with its partitions; the column has the number of the contact. To be called again when it gets another partition. Errors: 42703 no such column of type bigint; 42501 no right to make triggers on the table, or its owner none to write the queue.';
 
 -- What a TRUNCATE took is not known.
 CREATE FUNCTION crm.refresh_all_segments() RETURNS trigger

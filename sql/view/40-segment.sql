@@ -96,7 +96,9 @@ SELECT
         / nullif(h.responded / nullif(crm.cardinality(t.control), 0)::double precision, 0) - 1 AS lift, -- How much more often targets ordered than those held back: 0.1 is ten percent; null without a control group that ordered.
     g.revenue - h.revenue / nullif(crm.cardinality(t.control), 0) * crm.cardinality(t.targets) AS incremental_revenue -- Revenue beyond what the targets would have brought like those held back; null without these.
 FROM crm.segment_action a JOIN crm.segment s ON s.id = a.segment_id
-CROSS JOIN LATERAL (SELECT crm.from_roaring(a.targets) AS targets, crm.from_roaring(a.control) AS control) t
+CROSS JOIN LATERAL (SELECT crm.standing_for(crm.from_roaring(a.targets)) AS targets) u
+-- One who is merged with a target got it.
+CROSS JOIN LATERAL (SELECT u.targets, crm.standing_for(crm.from_roaring(a.control)) OPERATOR(crm.-) u.targets AS control) t
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT o.contact_id) AS responded, count(*) AS orders, coalesce(sum(o.base_amount), 0) AS revenue
     FROM crm.sales_order o WHERE o.is_counted AND o.ordered_at >= a.started_at AND o.ordered_at < a.started_at + a.lasts AND o.contact_id OPERATOR(crm.<@) t.targets

@@ -31,6 +31,7 @@ extern void crm_event_check(const char *relation, const char *contact_column,
 
 /* sql.c: the rule as SQL; as_of is SQL, too.  alias may be NULL. */
 struct CrmRuleScope;
+struct CrmSet;
 extern void crm_rule_sql_text(const uint8_t *root, const uint8_t *end, struct CrmRuleScope *scope,
 							  const char *alias, const char *as_of, StringInfo out);
 
@@ -41,20 +42,29 @@ extern void crm_rule_operand_text(const uint8_t *position, const uint8_t *end, s
 extern int64 crm_segment_find(const char *name);
 extern bool crm_segment_probe(int64 segment_id, int64 contact_id);
 
-/* The members of a segment as one snapshot sees them. */
-typedef struct CrmSegmentView
+/* The members of a segment, read into the memory context.  Needs SPI. */
+extern const struct CrmSet *crm_segment_read(int64 segment_id, MemoryContext context);
+
+/*
+ * Which snapshot something was read with.  Active snapshots are copies that
+ * come and go, so it is known by what it sees.
+ */
+typedef struct CrmSnapshotMark
 {
-	struct varlena *members;	/* a crm.contact_set, or NULL */
-	uint64		completions;	/* of the snapshot: see crm_segment_see() */
+	bool		is_set;
+	bool		in_recovery;
+	TransactionId xmin;
 	TransactionId xmax;
+	uint32		running;		/* transactions in the list */
+	int32		subtransactions;	/* likewise */
 	CommandId	command;
-} CrmSegmentView;
+	SubTransactionId inside;	/* of which transaction it was taken */
+	TransactionId *list;
+} CrmSnapshotMark;
 
-/* Whether the view is that of the snapshot that is active now. */
-extern bool crm_segment_see(const CrmSegmentView *view);
-extern bool crm_segment_view_has(const CrmSegmentView *view, int64 contact_id);
+extern void crm_mark_snapshot(CrmSnapshotMark *mark, MemoryContext context);
 
-/* Reads the members into the memory context.  Needs SPI. */
-extern void crm_segment_look(int64 segment_id, MemoryContext context, CrmSegmentView *view);
+/* Whether the active snapshot sees what the marked one saw. */
+extern bool crm_is_snapshot(const CrmSnapshotMark *mark);
 
 #endif							/* CRM_RULE_EVENT_H */

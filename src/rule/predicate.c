@@ -3,14 +3,16 @@
  *		has_tag(), in_segment() and did() of a single contact.
  *
  * They read as their caller: nothing is found here that the caller could not
- * select.  What an event or a segment stands for is looked up once a query and
- * call site; the plans are kept for the session.
+ * select.  What an event or a segment stands for is looked up once a snapshot
+ * and call site; the plans are kept for the session.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -18,6 +20,7 @@
 #include "crm.h"
 #include "rule/event.h"
 #include "rule/predicate.h"
+#include "type/contact_set_datum.h"
 
 PG_FUNCTION_INFO_V1(crm_contact_has_tag);
 PG_FUNCTION_INFO_V1(crm_contact_in_segment);
@@ -68,38 +71,57 @@ crm_contact_has_tag(PG_FUNCTION_ARGS)
 /* ---- what a call site remembers ---- */
 
 /* So often a segment is asked in its table before all of it is read. */
-#define PROBES_BEFORE_VIEW 20
+#define PROBES_BEFORE_READING 20
 
+/* Call sites of PL/pgSQL expressions live longer than a query. */
 typedef struct CallSite
 {
 	text	   *name;			/* of the segment or event */
+	CrmSnapshotMark mark;		/* with which it was looked up */
 	int64		segment;
-	int			probes;			/* since the snapshot is another one */
-	CrmSegmentView view;
+	int			probes;
+	const CrmSet *members;		/* of the segment, or NULL */
 	char	   *sql;			/* of the event: the rows that count, less LIMIT */
-	SPIPlanPtr	plan;
+	bool		within;			/* whether it has a span */
 } CallSite;
 
+/* The call site; *known when it remembers this name. */
 static CallSite *
 call_site(FunctionCallInfo fcinfo, text *name, bool *known)
 {
 	CallSite   *site = fcinfo->flinfo->fn_extra;
 
-	*known = site != NULL && site->name != NULL &&
-		VARSIZE_ANY_EXHDR(site->name) == VARSIZE_ANY_EXHDR(name) &&
-		memcmp(VARDATA_ANY(site->name), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0;
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
-	if (!*known)
-		site->name = NULL;
+	*known = site->name != NULL && crm_is_snapshot(&site->mark) &&
+		VARSIZE_ANY_EXHDR(site->name) == VARSIZE_ANY_EXHDR(name) &&
+		memcmp(VARDATA_ANY(site->name), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0;
 	return site;
+}
+
+static void
+forget(CallSite *site)
+{
+	if (site->name != NULL)
+		pfree(site->name);
+	if (site->members != NULL)
+		pfree(unconstify(CrmSet *, site->members));
+	if (site->sql != NULL)
+		pfree(site->sql);
+	site->name = NULL;
+	site->members = NULL;
+	site->sql = NULL;
+	site->probes = 0;
 }
 
 static void
 remember(FunctionCallInfo fcinfo, CallSite *site, text *name)
 {
-	site->name = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE_ANY(name));
-	memcpy(site->name, name, VARSIZE_ANY(name));
+	text	   *copy = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, VARSIZE_ANY(name));
+
+	memcpy(copy, name, VARSIZE_ANY(name));
+	crm_mark_snapshot(&site->mark, fcinfo->flinfo->fn_mcxt);
+	site->name = copy;
 }
 
 /* ---- segments ---- */
@@ -116,25 +138,23 @@ crm_contact_in_segment(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	name = PG_GETARG_TEXT_PP(1);
 	site = call_site(fcinfo, name, &known);
-	if (known && !PG_ARGISNULL(0) && crm_segment_see(&site->view))
-		PG_RETURN_BOOL(crm_segment_view_has(&site->view, PG_GETARG_INT64(0)));
+	if (known && PG_ARGISNULL(0))
+		PG_RETURN_BOOL(false);
+	if (known && site->members != NULL)
+		PG_RETURN_BOOL(crm_set_has(site->members, PG_GETARG_INT64(0)));
 	connect();
 	if (!known)
 	{
+		forget(site);
 		site->segment = crm_segment_find(text_to_cstring(name));
-		site->probes = 0;
 		remember(fcinfo, site, name);
 	}
 	if (!PG_ARGISNULL(0))
 	{
 		found = crm_segment_probe(site->segment, PG_GETARG_INT64(0));
 		/* Who asks often is going through many contacts. */
-		if (++site->probes >= PROBES_BEFORE_VIEW)
-		{
-			site->segment = crm_segment_find(text_to_cstring(name));
-			crm_segment_look(site->segment, fcinfo->flinfo->fn_mcxt, &site->view);
-			site->probes = 0;
-		}
+		if (++site->probes >= PROBES_BEFORE_READING)
+			site->members = crm_segment_read(site->segment, fcinfo->flinfo->fn_mcxt);
 	}
 	SPI_finish();
 	PG_RETURN_BOOL(found);
@@ -142,14 +162,38 @@ crm_contact_in_segment(PG_FUNCTION_ARGS)
 
 /* ---- events ---- */
 
+/*
+ * The SQL of events has operators without their schema.  It is read, planned
+ * and, when its plan has become stale, read again under a search_path in which
+ * nobody else's operators are.
+ */
+static int
+connect_safely(void)
+{
+	int			nest = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	connect();
+	return nest;
+}
+
+static void
+finish_safely(int nest)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, nest);
+}
+
 /* Plans by their SQL, for the session. */
 typedef struct KeptPlan
 {
-	char		sql[1024];
+	uint64		hash;			/* of the text; must be first */
+	char	   *sql;
 	SPIPlanPtr	plan;
 } KeptPlan;
 
-#define KEPT_PLANS 64
+#define KEPT_PLANS 256
 
 static SPIPlanPtr
 kept_plan(const char *sql, int count, Oid *types)
@@ -157,31 +201,41 @@ kept_plan(const char *sql, int count, Oid *types)
 	static HTAB *plans = NULL;
 	KeptPlan   *entry;
 	SPIPlanPtr	plan;
+	uint64		hash = DatumGetUInt64(hash_any_extended((const unsigned char *) sql, strlen(sql), 0));
+	bool		found;
 
-	if (strlen(sql) < sizeof(entry->sql))
+	if (plans == NULL)
 	{
-		if (plans == NULL)
-		{
-			HASHCTL		control;
+		HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(KeptPlan), .hcxt = TopMemoryContext};
 
-			memset(&control, 0, sizeof(control));
-			control.keysize = sizeof(entry->sql);
-			control.entrysize = sizeof(KeptPlan);
-			plans = hash_create("plans of events", 32, &control, HASH_ELEM | HASH_STRINGS);
-		}
-		entry = hash_search(plans, sql, HASH_FIND, NULL);
-		if (entry != NULL)
-			return entry->plan;
+		plans = hash_create("crm plans of events", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
+	entry = hash_search(plans, &hash, HASH_FIND, NULL);
+	if (entry != NULL && strcmp(entry->sql, sql) == 0)
+		return entry->plan;
 	plan = SPI_prepare(sql, count, types);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	if (plans != NULL && strlen(sql) < sizeof(entry->sql) && hash_get_num_entries(plans) < KEPT_PLANS)
+	if (entry != NULL)
+		return plan;			/* two texts of one hash: this one goes with the connection */
+	if (hash_get_num_entries(plans) >= KEPT_PLANS)
 	{
-		SPI_keepplan(plan);
-		entry = hash_search(plans, sql, HASH_ENTER, NULL);
-		entry->plan = plan;
+		HASH_SEQ_STATUS all;
+
+		hash_seq_init(&all, plans);
+		while ((entry = hash_seq_search(&all)) != NULL)
+		{
+			SPI_freeplan(entry->plan);
+			pfree(entry->sql);
+			(void) hash_search(plans, &entry->hash, HASH_REMOVE, NULL);
+		}
 	}
+	sql = MemoryContextStrdup(TopMemoryContext, sql);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	entry = hash_search(plans, &hash, HASH_ENTER, &found);
+	entry->sql = unconstify(char *, sql);
+	entry->plan = plan;
 	return plan;
 }
 
@@ -216,6 +270,7 @@ crm_contact_did(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	char		nulls[] = "    ";
 	bool		isnull;
+	int			nest;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(5))
 		PG_RETURN_NULL();
@@ -224,15 +279,17 @@ crm_contact_did(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		at_most = PG_GETARG_INT32(3);
 	site = call_site(fcinfo, name, &known);
-	connect();
-	if (!known)
+	nest = connect_safely();
+	if (!known || site->within != !PG_ARGISNULL(4))
 	{
 		CrmEvent	event;
 
+		forget(site);
 		crm_event_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), &event);
+		site->within = !PG_ARGISNULL(4);
 		site->sql = MemoryContextStrdup(fcinfo->flinfo->fn_mcxt,
 										psprintf("SELECT pg_catalog.count(*) FROM (SELECT %s LIMIT $4) x",
-												 event_sql(&event, !PG_ARGISNULL(4))));
+												 event_sql(&event, site->within)));
 		remember(fcinfo, site, name);
 	}
 	if (PG_ARGISNULL(0))
@@ -250,7 +307,7 @@ crm_contact_did(PG_FUNCTION_ARGS)
 			elog(ERROR, "counting events failed");
 		count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	}
-	SPI_finish();
+	finish_safely(nest);
 	PG_RETURN_BOOL(count >= at_least && (at_most < 0 || count <= at_most));
 }
 
@@ -279,12 +336,12 @@ crm_event_latest(const char *name, size_t length, int64 contact, TimestampTz as_
 {
 	CrmEvent	event;
 	bool		found;
+	int			nest = connect_safely();
 
-	connect();
 	crm_event_find(name, length, &event);
 	found = moment(psprintf("SELECT %s %s ORDER BY %s DESC OFFSET $4", event.at, event_sql(&event, false), event.at),
 				   contact, as_of, number, at);
-	SPI_finish();
+	finish_safely(nest);
 	return found;
 }
 
@@ -294,8 +351,8 @@ crm_event_next(const char *name, size_t length, int64 contact, TimestampTz as_of
 	CrmEvent	event;
 	StringInfoData sql;
 	bool		found;
+	int			nest = connect_safely();
 
-	connect();
 	crm_event_find(name, length, &event);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s FROM %s e WHERE %s OPERATOR(pg_catalog.=) $1 AND %s OPERATOR(pg_catalog.>) $2",
@@ -304,7 +361,7 @@ crm_event_next(const char *name, size_t length, int64 contact, TimestampTz as_of
 		appendStringInfo(&sql, " AND (%s)", event.filter);
 	appendStringInfo(&sql, " ORDER BY %s OFFSET $4", event.at);
 	found = moment(sql.data, contact, as_of, 1, at);
-	SPI_finish();
+	finish_safely(nest);
 	return found;
 }
 

@@ -4,10 +4,11 @@
  *
  * The members of a segment are kept in crm.segment_chunk, one crm.contact_set
  * for each 65536 numbers.  One contact is looked up there; who asks of many
- * reads all chunks once and keeps them as long as the snapshot is the same.
+ * reads all chunks once and keeps them as long as the snapshot sees the same.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -75,44 +76,16 @@ crm_segment_probe(int64 segment_id, int64 contact_id)
 	return SPI_processed > 0;
 }
 
-/*
- * A snapshot is told by how many transactions had ended when it was taken, and
- * by what this one had done.  One that was taken elsewhere tells no such number.
- */
-bool
-crm_segment_see(const CrmSegmentView *view)
-{
-	Snapshot	snapshot;
-
-	if (view->members == NULL || !ActiveSnapshotSet())
-		return false;
-	snapshot = GetActiveSnapshot();
-	return snapshot->snapXactCompletionCount != 0 &&
-		snapshot->snapXactCompletionCount == view->completions &&
-		snapshot->xmax == view->xmax && snapshot->curcid == view->command;
-}
-
-bool
-crm_segment_view_has(const CrmSegmentView *view, int64 contact_id)
-{
-	return crm_set_has((const CrmSet *) view->members, contact_id);
-}
-
-void
-crm_segment_look(int64 segment_id, MemoryContext context, CrmSegmentView *view)
+const CrmSet *
+crm_segment_read(int64 segment_id, MemoryContext context)
 {
 	static SPIPlanPtr plan = NULL;
 	Oid			types[] = {INT8OID};
 	Datum		values[] = {Int64GetDatum(segment_id)};
-	Snapshot	snapshot = GetActiveSnapshot();
+	const CrmSet *set;
 	Datum		members;
 	bool		isnull;
 
-	if (view->members != NULL)
-		pfree(view->members);
-	view->members = NULL;
-	if (snapshot->snapXactCompletionCount == 0)
-		return;
 	if (plan == NULL)
 		plan = prepare("SELECT coalesce(crm.union_agg(c.members), '{}'::crm.contact_set) FROM crm.segment_chunk c"
 					   " WHERE c.segment_id OPERATOR(pg_catalog.=) $1", 1, types);
@@ -120,9 +93,51 @@ crm_segment_look(int64 segment_id, MemoryContext context, CrmSegmentView *view)
 		elog(ERROR, "reading crm.segment_chunk failed");
 	members = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	context = MemoryContextSwitchTo(context);
-	view->members = (struct varlena *) crm_set_open(PointerGetDatum(PG_DETOAST_DATUM_COPY(members)));
+	set = crm_set_open(PointerGetDatum(PG_DETOAST_DATUM_COPY(members)));
 	MemoryContextSwitchTo(context);
-	view->completions = snapshot->snapXactCompletionCount;
-	view->xmax = snapshot->xmax;
-	view->command = snapshot->curcid;
+	return set;
+}
+
+void
+crm_mark_snapshot(CrmSnapshotMark *mark, MemoryContext context)
+{
+	Snapshot	snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : NULL;
+	Size		running;
+	Size		subtransactions;
+
+	if (mark->list != NULL)
+		pfree(mark->list);
+	memset(mark, 0, sizeof(*mark));
+	if (snapshot == NULL || snapshot->snapshot_type != SNAPSHOT_MVCC)
+		return;
+	mark->is_set = true;
+	mark->in_recovery = snapshot->takenDuringRecovery;
+	mark->xmin = snapshot->xmin;
+	mark->xmax = snapshot->xmax;
+	mark->running = snapshot->xcnt;
+	mark->subtransactions = snapshot->subxcnt;
+	mark->command = snapshot->curcid;
+	mark->inside = GetCurrentSubTransactionId();
+	running = mark->running * sizeof(TransactionId);
+	subtransactions = Max(mark->subtransactions, 0) * sizeof(TransactionId);
+	mark->list = MemoryContextAlloc(context, running + subtransactions + 1);
+	if (running > 0)
+		memcpy(mark->list, snapshot->xip, running);
+	if (subtransactions > 0)
+		memcpy(mark->list + mark->running, snapshot->subxip, subtransactions);
+}
+
+bool
+crm_is_snapshot(const CrmSnapshotMark *mark)
+{
+	Snapshot	snapshot = mark->is_set && ActiveSnapshotSet() ? GetActiveSnapshot() : NULL;
+
+	return snapshot != NULL && snapshot->snapshot_type == SNAPSHOT_MVCC &&
+		snapshot->curcid == mark->command && snapshot->xmax == mark->xmax && snapshot->xmin == mark->xmin &&
+		snapshot->xcnt == mark->running && snapshot->subxcnt == mark->subtransactions &&
+		snapshot->takenDuringRecovery == mark->in_recovery &&
+		GetCurrentSubTransactionId() == mark->inside &&
+		(mark->running == 0 || memcmp(snapshot->xip, mark->list, mark->running * sizeof(TransactionId)) == 0) &&
+		(mark->subtransactions <= 0 ||
+		 memcmp(snapshot->subxip, mark->list + mark->running, mark->subtransactions * sizeof(TransactionId)) == 0);
 }

@@ -2,9 +2,10 @@
  * sql.c
  *		A rule as plain SQL over the columns of a relation.
  *
- * What the rule says of the row itself is said in the same words; operators of
- * schema crm are written with their schema, so that the text means the same
- * under any search_path that has pg_catalog first.  has_tag(), in_segment()
+ * What the rule says of the row itself is said in the same words, for people
+ * to read; operators of schema crm are written with their schema.  Whoever runs
+ * the text does so under search_path = pg_catalog, as our functions do: another
+ * schema could have an operator that fits the types better.  has_tag(), in_segment()
  * and did() become IN (SELECT ...): run over many rows they are joins or
  * hashed look-ups, not a query a row.
  */
@@ -136,11 +137,11 @@ write_event(Writer *writer, const CrmRuleNode *node)
 		appendStringInfo(out, " AND (%s)", event.filter);
 	appendStringInfo(out, " AND %s IS NOT NULL", event.contact);
 	if (least == 0)
-		appendStringInfo(out, " GROUP BY %s HAVING count(*) > %u", event.contact, node->at_most);
+		appendStringInfo(out, " GROUP BY %s HAVING pg_catalog.count(*) > %u", event.contact, node->at_most);
 	else if (node->op & CRM_RULE_DID_AT_MOST)
-		appendStringInfo(out, " GROUP BY %s HAVING count(*) BETWEEN %u AND %u", event.contact, least, node->at_most);
+		appendStringInfo(out, " GROUP BY %s HAVING pg_catalog.count(*) BETWEEN %u AND %u", event.contact, least, node->at_most);
 	else if (least > 1)
-		appendStringInfo(out, " GROUP BY %s HAVING count(*) >= %u", event.contact, least);
+		appendStringInfo(out, " GROUP BY %s HAVING pg_catalog.count(*) >= %u", event.contact, least);
 	SPI_finish();
 }
 

@@ -23,6 +23,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -97,6 +98,33 @@ scope_of_row_expr(RowExpr *row, CrmRuleScope *scope)
 	return number == scope->desc->natts;
 }
 
+/*
+ * A subquery's row that an outer join may make null as a whole: its fields are
+ * taken from what the join gives.
+ */
+static bool
+scope_of_placeholder(PlaceHolderVar *placeholder, CrmRuleScope *scope)
+{
+	RowExpr    *row = (RowExpr *) placeholder->phexpr;
+	ListCell   *cell;
+
+	if (!scope_of_row_expr(row, scope) || row->row_typeid != RECORDOID)
+		return false;
+	scope->nodes = NIL;
+	foreach(cell, row->args)
+	{
+		FieldSelect *select = makeNode(FieldSelect);
+
+		select->arg = (Expr *) placeholder;
+		select->fieldnum = foreach_current_index(cell) + 1;
+		select->resulttype = exprType(lfirst(cell));
+		select->resulttypmod = exprTypmod(lfirst(cell));
+		select->resultcollid = exprCollation(lfirst(cell));
+		scope->nodes = lappend(scope->nodes, select);
+	}
+	return true;
+}
+
 /* Whether taking the node apart field by field repeats no work to speak of. */
 static bool
 is_cheap(Node *node)
@@ -134,12 +162,34 @@ scope_of_row(PlannerInfo *root, Node *row, CrmRuleScope *scope)
 		scope->row = row;
 		return true;
 	}
+	if (type == RECORDOID && IsA(row, PlaceHolderVar) && IsA(((PlaceHolderVar *) row)->phexpr, RowExpr))
+		return scope_of_placeholder((PlaceHolderVar *) row, scope);
 	if (type == RECORDOID || !type_is_rowtype(type) || exprType(row) != type || !is_cheap(row))
 		return false;
 	crm_rule_scope_of_type(type, -1, scope);
 	scope->kind = CRM_SCOPE_SELECT;
 	scope->row = row;
 	return true;
+}
+
+/*
+ * Whether a level of the query has grouping sets: the row that they group by
+ * is null in the rows above, its columns, taken by themselves, are not.
+ */
+static bool
+is_grouped(PlannerInfo *root)
+{
+	for (; root != NULL; root = root->parent_root)
+		if (root->parse->groupingSets != NIL)
+			return true;
+	return false;
+}
+
+/* now(), the moment when none is given; never null. */
+static bool
+is_now(Node *node)
+{
+	return IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_NOW;
 }
 
 /* A constant rule, written out over the row; NULL to leave the call alone. */
@@ -153,20 +203,23 @@ write_out(SupportRequestSimplify *request)
 	CrmRuleCompiled compiled;
 	CrmRule		rule;
 
-	if (!IsA(constant, Const))
+	/* What is volatile is computed once for the row, not once a field. */
+	if (!IsA(constant, Const) || contain_volatile_functions(row))
 		return NULL;
 	if (((Const *) constant)->constisnull)
-		return contain_volatile_functions(row) ? NULL : makeBoolConst(false, true);
+		return makeBoolConst(false, true);
+	if (is_grouped(request->root))
+		return NULL;
 	if (!scope_of_row(request->root, row, &scope))
 		return NULL;
 	if (list_length(arguments) > 2)
 	{
 		Node	   *as_of = lthird(arguments);
 
-		if (!IsA(as_of, Const))
-			return NULL;
-		if (((Const *) as_of)->constisnull)
+		if (IsA(as_of, Const) && ((Const *) as_of)->constisnull)
 			return makeBoolConst(false, true);
+		if (!IsA(as_of, Const) && !is_now(as_of))
+			return NULL;
 		scope.as_of = as_of;
 	}
 	rule = crm_rule_get(((Const *) constant)->constvalue);

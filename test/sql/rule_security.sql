@@ -79,6 +79,19 @@ GRANT SELECT ON evil.event TO PUBLIC;
 RESET ROLE;
 INSERT INTO crm.event_kind (event, relation, at_column) VALUES ('evil', 'evil.event', 'at');
 SELECT has_table_privilege('regress_evil', 'crm.event_kind', 'INSERT') AS may_add_events;
+-- The filter of an event is read where nobody else has operators.
+CREATE TABLE public.visit (contact_id bigint, at timestamptz, kind varchar(20));
+INSERT INTO public.visit VALUES (1, now(), 'buy');
+INSERT INTO crm.event_kind (event, relation, at_column, filter) VALUES ('buy', 'public.visit', 'at', 'kind = ''buy''');
+SET LOCAL ROLE regress_evil;
+CREATE FUNCTION evil.yes(varchar, varchar) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught by %', current_user; END $$;
+CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = evil.yes);
+RESET ROLE;
+SET LOCAL search_path = pg_catalog, public;
+SELECT crm.contact_did(1, 'buy'), crm.contact_did(1, 'buy', within => '1 day');
+SELECT c OPERATOR(crm.@@) 'did(''buy'')' FROM (SELECT 1::bigint AS contact_id) c;
+SELECT current_setting('search_path') AS kept;
+SET LOCAL search_path = pg_catalog;
 -- Nothing off the list can be called, whatever the quotes.
 SELECT crm.check_rule(t) FROM unnest(ARRAY['pg_read_file(''/etc/passwd'') = a', 'a = (table secret)', 'a = any(array[1])', '"pg_sleep"(1) is null', 'a operator(pg_catalog.=) 1', 'a = 1; select 1', 'attrs #>> ''{a}'' = ''x''', 'a = array[1]', 'x is document', 'a at time zone ''UTC'' = b', 'row(1) = a', 'a is distinct from b']) t;
 ROLLBACK;
