@@ -339,13 +339,17 @@ BEGIN
     IF installed <> crm.code_version() THEN
         UPDATE crm.installation SET version = crm.code_version(), upgraded_at = now();
     END IF;
+    -- Roles that have rights on what was there get theirs on what is new.
+    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'crm_admin' AND has_table_privilege(r.oid, 'crm.contact', 'INSERT')) THEN
+        PERFORM crm.create_roles();
+    END IF;
     RETURN CASE
         WHEN installed = crm.code_version() AND outcome.created = 0 THEN format('crm %s is up to date', installed)
         ELSE format('crm upgraded from %s to %s: %s objects, %s migration steps', installed, crm.code_version(), outcome.created, steps)
     END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
 END
 $$;
-COMMENT ON FUNCTION crm.upgrade() IS 'After ALTER EXTENSION crm UPDATE: brings the tables, triggers and views to the version of the code. Columns, indexes, policies, rows and replaced views of the user are kept. Errors: RM010 not installed; RM011 tables newer than the code; 42501 not the owner.';
+COMMENT ON FUNCTION crm.upgrade() IS 'After ALTER EXTENSION crm UPDATE: brings the tables, triggers and views to the version of the code. Columns, indexes, policies, rows and replaced views of the user are kept. Where crm.create_roles() has given the roles their rights, they get those on what is new. Errors: RM010 not installed; RM011 tables newer than the code; 42501 not the owner.';
 
 CREATE FUNCTION crm.uninstall(confirm text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql

@@ -682,40 +682,45 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off AS $$
 DECLARE
-    archived bigint;
-    conditions text;
+    archived bigint := 0;
+    part bigint;
+    item crm.archive_rule;
 BEGIN
     PERFORM crm.require_installed();
-    SELECT string_agg(format('WHEN %L THEN (%s)', r.name, crm.rule_sql(r.rule, 'crm.contact_profile', as_of, 'p')), ' ' ORDER BY r.name)
-    INTO conditions FROM crm.archive_rule r WHERE r.enabled AND r.rule IS NOT NULL;
-    EXECUTE format($query$
-    UPDATE crm.contact c SET archived_at = $1
-    FROM (
-        SELECT o.id FROM crm.contact o
-        WHERE o.archived_at IS NULL AND o.deleted_at IS NULL AND o.merged_into IS NULL
-          AND EXISTS (
-              SELECT FROM crm.archive_rule r %s
-              WHERE r.enabled AND o.lifecycle_stage = coalesce(r.lifecycle_stage, o.lifecycle_stage)
-                AND o.updated_at < $1 - r.inactive_for
-                AND %s
-                AND NOT EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = o.id AND a.occurred_at >= $1 - r.inactive_for)
-                AND NOT (r.without_deals AND EXISTS (
-                    SELECT FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
-                    WHERE d.contact_id = o.id AND d.deleted_at IS NULL AND s.kind IN ('open', 'won')))
-                -- Who was taken back, or got a new address, is of interest again.
-                AND coalesce((SELECT l.at FROM crm.audit_log l WHERE l.contact_id = o.id AND l.operation <> 'insert'
-                              ORDER BY l.id DESC LIMIT 1), '-infinity') < $1 - r.inactive_for)
-        LIMIT $2 FOR UPDATE SKIP LOCKED) idle
-    WHERE c.id = idle.id$query$,
-        CASE WHEN conditions IS NOT NULL THEN 'JOIN crm.contact_profile p ON p.contact_id = o.id' ELSE '' END,
-        -- A rule that is not derived is not met by anybody.
-        coalesce('CASE r.name ' || conditions || ' ELSE r.definition IS NULL END', 'r.definition IS NULL'))
-    USING as_of, batch_limit;
-    GET DIAGNOSTICS archived = ROW_COUNT;
+    -- A rule that is not derived is met by nobody; one that fails holds up no other.
+    FOR item IN SELECT r.* FROM crm.archive_rule r WHERE r.enabled AND (r.rule IS NULL) = (r.definition IS NULL) ORDER BY r.name LOOP
+        BEGIN
+            EXECUTE format($query$
+            UPDATE crm.contact c SET archived_at = $1
+            FROM (
+                SELECT o.id FROM crm.contact o %s
+                WHERE o.archived_at IS NULL AND o.deleted_at IS NULL AND o.merged_into IS NULL
+                  AND ($3 IS NULL OR o.lifecycle_stage = $3) AND o.updated_at < $4
+                  AND NOT EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = o.id AND a.occurred_at >= $4)
+                  AND NOT ($5 AND EXISTS (
+                      SELECT FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
+                      WHERE d.contact_id = o.id AND d.deleted_at IS NULL AND s.kind IN ('open', 'won')))
+                  -- Who was taken back, or got a new address, is of interest again.
+                  AND coalesce((SELECT l.at FROM crm.audit_log l WHERE l.contact_id = o.id AND l.operation <> 'insert'
+                                ORDER BY l.id DESC LIMIT 1), '-infinity') < $4 %s
+                LIMIT $2 FOR UPDATE OF o SKIP LOCKED) idle
+            WHERE c.id = idle.id$query$,
+                CASE WHEN item.rule IS NOT NULL THEN 'JOIN crm.contact_profile p ON p.contact_id = o.id' END,
+                'AND (' || crm.rule_sql(item.rule, 'crm.contact_profile', as_of, 'p') || ')')
+            USING as_of, batch_limit - archived, item.lifecycle_stage, as_of - item.inactive_for, item.without_deals;
+            GET DIAGNOSTICS part = ROW_COUNT;
+            archived := archived + part;
+        EXCEPTION WHEN OTHERS THEN
+            IF crm.is_passing(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            RAISE WARNING 'archive rule "%" fails: %', item.name, SQLERRM USING ERRCODE = SQLSTATE, HINT = 'SELECT * FROM crm.validate_config()';
+        END;
+    END LOOP;
     RETURN archived;
 END
 $$;
-COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: sets contacts aside (archived_at) that a row of crm.archive_rule finds of no more interest as of a moment, by stage, rule and silence, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many. Errors: what the operators of a rule raise.';
+COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: sets contacts aside (archived_at) that a row of crm.archive_rule finds of no more interest as of a moment, by stage, rule and silence, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many. A rule that fails is passed over with a warning.';
 
 CREATE FUNCTION crm.restore_contacts(contact_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql

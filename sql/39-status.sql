@@ -79,13 +79,16 @@ DECLARE
 BEGIN
     -- They would refuse every row when there are no keys to write.
     FOR item IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
-                WHERE t.tgfoid = 'crm.match_door()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0 LOOP
+                JOIN pg_class c ON c.oid = t.tgrelid
+                WHERE (t.tgfoid = 'crm.match_door()'::regprocedure
+                       OR c.relnamespace <> 'crm'::regnamespace AND t.tgfoid IN ('crm.queue_for_segments()'::regprocedure, to_regprocedure('crm.refresh_all_segments()')))
+                  AND NOT t.tgisinternal AND t.tgparentid = 0 LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', item.tgname, item.relation);
     END LOOP;
     RETURN crm.unschedule_jobs();
 END
 $$;
-COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema: triggers of match models on tables of yours, and scheduled jobs, or says what there is to undo. Errors: 42501 such a table belongs to another.';
+COMMENT ON FUNCTION crm.before_uninstall() IS 'Undoes what crm keeps outside its schema: triggers of match models and segments on tables of yours, and scheduled jobs, or says what there is to undo. Errors: 42501 such a table belongs to another.';
 
 CREATE FUNCTION crm.create_roles() RETURNS void
 LANGUAGE plpgsql
@@ -120,7 +123,7 @@ BEGIN
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|segment(_.*)?|incentive|sales_goal|agent|team|territory|branch|notification',
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
@@ -301,10 +304,9 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
-    IF (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
-        WHERE c.oid = ANY ('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,
-                             crm.branch,crm.agent,crm.survivorship_rule,crm.completeness_weight,crm.custom_field}'::regclass[]))
-       AND 3 = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = ANY ('{crm.segment,crm.incentive,crm.archive_rule}'::regclass[]) AND a.attname = 'rule' AND NOT a.attisdropped) THEN
+    IF crm.may_read('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,
+                      crm.branch,crm.agent,crm.survivorship_rule,crm.completeness_weight,crm.custom_field,crm.contact_profile,crm.contact_metric}')
+       AND 3 = (SELECT count(*) FROM unnest('{crm.segment,crm.incentive,crm.archive_rule}'::text[]) t JOIN pg_attribute a ON a.attrelid = to_regclass(t) AND a.attname = 'rule' AND NOT a.attisdropped) THEN
         RETURN QUERY SELECT concat_ws(' ', c.item, c.name), 'warning', c.problem, c.hint FROM crm.validate_config() c;
     END IF;
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;

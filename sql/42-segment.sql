@@ -221,15 +221,29 @@ COMMENT ON FUNCTION crm.segment_rule(text, text) IS 'The rule that the definitio
 CREATE FUNCTION crm.derive_segment_rule() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    secret text;                -- what it asks for that the writer may not read
 BEGIN
     NEW.rule := crm.segment_rule(NEW.kind, NEW.definition);
+    -- The job refreshes with rights of its own: the writer must have them, too.
+    IF TG_OP = 'INSERT' OR NEW.definition IS DISTINCT FROM OLD.definition THEN
+        SELECT string_agg(DISTINCT r.relation, ', ') INTO secret
+        FROM (SELECT coalesce((SELECT e.relation FROM crm.event_kind e WHERE e.event = d.name), 'crm.activity') AS relation
+              FROM crm.rule_dependencies(NEW.rule) d WHERE d.kind = 'event'
+              UNION ALL SELECT 'crm.contact_profile' WHERE NEW.kind = 'dynamic') r
+        WHERE NOT coalesce(has_table_privilege(to_regclass(r.relation), 'SELECT'), true);
+        IF secret IS NOT NULL THEN
+            RAISE EXCEPTION 'permission denied for %', secret USING ERRCODE = 'insufficient_privilege',
+                DETAIL = format('The rule of segment "%s" asks for it.', NEW.name);
+        END IF;
+    END IF;
     IF TG_OP = 'UPDATE' AND (NEW.kind, NEW.definition) IS DISTINCT FROM (OLD.kind, OLD.definition) THEN
         NEW.needs_full := true;
     END IF;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.derive_segment_rule() IS 'Trigger of crm.segment: reads the definition into column rule, whatever was written there. Errors: 42601.';
+COMMENT ON FUNCTION crm.derive_segment_rule() IS 'Trigger of crm.segment: reads the definition into column rule, whatever was written there. Errors: 42601; 42501 it asks for what the writer may not read.';
 
 CREATE FUNCTION crm.events_changed() RETURNS trigger
 LANGUAGE plpgsql
@@ -418,6 +432,7 @@ BEGIN
     PERFORM crm.require_installed();
     PERFORM crm.lock_segments();
     target := crm.static_segment(segment);
+    PERFORM crm.require_whole_sight();
     PERFORM crm.change_list(target, contacts, '{}');
     RETURN (SELECT crm.cardinality(c.entered) FROM crm.apply_list(segment, target, contacts, as_of) c);
 END
@@ -433,6 +448,7 @@ BEGIN
     PERFORM crm.require_installed();
     PERFORM crm.lock_segments();
     target := crm.static_segment(segment);
+    PERFORM crm.require_whole_sight();
     -- With those for whom they stand.
     PERFORM crm.change_list(target, '{}', contacts OPERATOR(crm.|) coalesce(
         (SELECT crm.contact_set_agg(c.id) FROM crm.contact c WHERE c.merged_into = ANY (crm.member_array(contacts))), '{}'));
@@ -521,7 +537,7 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
     -- A statement that names a partition fires its triggers, not those of the whole.
     SELECT bool_and((SELECT count(*) >= 3 FROM pg_trigger t
-                     WHERE t.tgrelid = r AND t.tgfoid = 'crm.queue_for_segments()'::regprocedure AND t.tgenabled <> 'D'))
+                     WHERE t.tgrelid = r AND t.tgfoid = 'crm.queue_for_segments()'::regprocedure AND t.tgenabled IN ('O', 'A')))
     FROM crm.table_tree(to_regclass(relation)) r
 $$;
 COMMENT ON FUNCTION crm.is_watched(text) IS 'Whether a table, with all its partitions, has the triggers by which segments learn of changed contacts. Segments whose rules look at one without are refreshed from all contacts each time.';
@@ -570,6 +586,10 @@ BEGIN
         RETURN;
     END IF;
     this_refresh := nextval('crm.segment_refresh_seq');
+    -- A subscriber that took over may have a sequence that is behind.
+    SELECT greatest(this_refresh, max(n.number)) INTO this_refresh
+    FROM crm.segment s CROSS JOIN LATERAL (SELECT nextval('crm.segment_refresh_seq') AS number FROM generate_series(this_refresh, s.version)) n
+    WHERE s.version = (SELECT max(m.version) FROM crm.segment m);
     WITH change AS (
         SELECT * FROM unnest(segment_ids, entered, departed) AS c (segment_id, entered, departed)
     ), part AS (
@@ -705,7 +725,7 @@ BEGIN
     PERFORM crm.apply_segment_changes(ARRAY[target.id], ARRAY[entered], ARRAY[departed], ARRAY[cause], as_of);
     -- What this transaction is too old to see the next refresh looks at.
     UPDATE crm.segment s
-    SET refreshed_at = as_of, needs_full = crm.is_behind(), error = NULL,
+    SET refreshed_at = as_of, needs_full = crm.is_behind(), error = NULL, hindrance = NULL,
         full_refresh_ms = extract(epoch FROM clock_timestamp() - began) * 1000
     WHERE s.id = target.id;
 END
@@ -730,19 +750,30 @@ END
 $$;
 COMMENT ON FUNCTION crm.refresh_segment(text, timestamptz) IS 'Brings one segment to what is true at a moment, from all contacts, and gives how many entered and left; those that ask for it follow with the next crm.refresh_segments(). Errors: RM031 no such segment; what its rule raises.';
 
+CREATE FUNCTION crm.is_passing(code text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT left(code, 2) IN ('40', '53', '55', '57', '58')
+$$;
+COMMENT ON FUNCTION crm.is_passing(text) IS 'Whether an error is of the moment, not of what was asked: a deadlock or serialization failure (class 40), lack of resources (53), a lock or state that is in the way (55), an intervention (57), the system (58).';
+
 CREATE FUNCTION crm.note_segment_error(segment_id bigint, code text, message text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- What this role may not read another may: the segment is not to blame.
     IF code = '42501' THEN
-        -- Told once, when looking at all contacts has failed, too.
+        -- Told when looking at all contacts has failed, too, and when it is new.
         UPDATE crm.segment s SET needs_full = true WHERE s.id = segment_id AND NOT s.needs_full;
         IF FOUND THEN
             RETURN;
         END IF;
-        RAISE WARNING 'segment "%" was not refreshed: %', (SELECT s.name FROM crm.segment s WHERE s.id = segment_id), message
-            USING ERRCODE = 'insufficient_privilege', HINT = 'The next refresh by a role that may read all that its rule asks for brings it up to date.';
+        UPDATE crm.segment s SET hindrance = format('role "%s": %s', current_user, message)
+        WHERE s.id = segment_id AND s.hindrance IS DISTINCT FROM format('role "%s": %s', current_user, message);
+        IF FOUND THEN
+            RAISE WARNING 'segment "%" was not refreshed: %', (SELECT s.name FROM crm.segment s WHERE s.id = segment_id), message
+                USING ERRCODE = 'insufficient_privilege', HINT = 'The next refresh by a role that may read all that its rule asks for brings it up to date.';
+        END IF;
         RETURN;
     END IF;
     UPDATE crm.segment s SET error = format('%s: %s', code, message), needs_full = true WHERE s.id = segment_id;
@@ -857,11 +888,12 @@ BEGIN
     END IF;
     PERFORM crm.require_whole_sight();
     blind := crm.blind_segments();
-    IF blind <> '{}' THEN
+    IF EXISTS (SELECT FROM crm.segment s WHERE s.id = ANY (blind) AND s.hindrance IS NULL) THEN
         RAISE WARNING 'segments were not refreshed, as row-level security hides from role "%" events that they count: %', current_user,
             (SELECT string_agg(format('"%s"', s.name), ', ' ORDER BY s.name) FROM crm.segment s WHERE s.id = ANY (blind))
             USING ERRCODE = 'insufficient_privilege', HINT = 'Let the owner of the tables or a role with BYPASSRLS refresh them.';
-        UPDATE crm.segment s SET needs_full = true WHERE s.id = ANY (blind) AND NOT s.needs_full;
+        UPDATE crm.segment s SET needs_full = true, hindrance = format('role "%s": row-level security hides events from it', current_user)
+        WHERE s.id = ANY (blind) AND (NOT s.needs_full OR s.hindrance IS NULL);
     END IF;
 
     -- A table that nobody watches: a view, or one that lost its triggers.
@@ -899,17 +931,20 @@ BEGIN
         timed := '{}';
         by_time := '{}';
         FOR one IN
-            SELECT s.id, crm.rule_crossing_sql(s.rule, 'crm.contact_profile', s.refreshed_at, as_of, 'p') AS condition
-            FROM crm.segment s
-            WHERE s.level = this_level AND s.kind = 'dynamic' AND NOT s.needs_full AND s.refreshed_at <> as_of AND s.has_clock
+            SELECT s.id, s.rule, s.refreshed_at FROM crm.segment s
+            WHERE s.level = this_level AND s.kind = 'dynamic' AND NOT s.needs_full AND s.refreshed_at <> as_of AND s.has_clock AND NOT s.id = ANY (blind)
         LOOP
             BEGIN
-                EXECUTE format('SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p WHERE %s', one.condition) INTO crossed;
+                EXECUTE format('SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p WHERE %s',
+                               crm.rule_crossing_sql(one.rule, 'crm.contact_profile', one.refreshed_at, as_of, 'p')) INTO crossed;
                 IF NOT crm.is_empty(crossed) THEN
                     timed := timed || one.id;
                     by_time := by_time || crossed;
                 END IF;
             EXCEPTION WHEN OTHERS THEN
+                IF crm.is_passing(SQLSTATE) THEN
+                    RAISE;
+                END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
             END;
         END LOOP;
@@ -946,12 +981,18 @@ BEGIN
             BEGIN
                 SELECT * INTO members, before FROM crm.evaluate_candidates(ids, candidates, as_of);
             EXCEPTION WHEN OTHERS THEN
+                IF crm.is_passing(SQLSTATE) THEN
+                    RAISE;
+                END IF;
                 -- One of them fails: find out which.
                 members := NULL;
                 FOR n IN 1 .. cardinality(ids) LOOP
                     BEGIN
                         SELECT e.members[1], e.before[1] INTO members[n], before[n] FROM crm.evaluate_candidates(ids[n:n], candidates[n:n], as_of) e;
                     EXCEPTION WHEN OTHERS THEN
+                        IF crm.is_passing(SQLSTATE) THEN
+                            RAISE;
+                        END IF;
                         PERFORM crm.note_segment_error(ids[n], SQLSTATE, SQLERRM);
                         members[n] := '{}';
                         before[n] := '{}';
@@ -987,6 +1028,9 @@ BEGIN
             BEGIN
                 SELECT * INTO whole FROM crm.refresh_whole_segment(one.id, as_of, 'change');
             EXCEPTION WHEN OTHERS THEN
+                IF crm.is_passing(SQLSTATE) THEN
+                    RAISE;
+                END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
                 CONTINUE;
             END;
@@ -1014,11 +1058,21 @@ DECLARE
     done record;
 BEGIN
     -- The clock of segments never goes back by a job that comes late.
-    SELECT * INTO done FROM crm.refresh_segments(greatest(as_of, (SELECT max(r.as_of) FROM crm.segment_refresh r WHERE r.as_of <= now())), wait => false);
+    IF NOT crm.lock_segments(wait => false) THEN
+        RETURN 'skipped: another refresh or change of segments runs';
+    END IF;
+    SELECT * INTO done FROM crm.refresh_segments(greatest(as_of, (SELECT max(r.as_of) FROM crm.segment_refresh r WHERE r.as_of <= now())));
     RETURN format('%s segments, %s entered, %s left', done.segments, done.entered, done.departed);
 END
 $$;
 COMMENT ON FUNCTION crm.segment_tick(timestamptz) IS 'The job "segments": refreshes what changed, unless another refresh runs.';
+
+CREATE FUNCTION crm.may_read(relations text[]) RETURNS boolean
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT bool_and(coalesce(has_table_privilege(to_regclass(r), 'SELECT'), false)) FROM unnest(relations) r
+$$;
+COMMENT ON FUNCTION crm.may_read(text[]) IS 'Whether all these relations are there and this role may read them.';
 
 CREATE FUNCTION crm.segment_status(as_of timestamptz, OUT item text, OUT state text, OUT detail text, OUT hint text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
@@ -1026,9 +1080,12 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Columns of our types go with DROP EXTENSION ... CASCADE.
     IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('crm.segment') AND a.attname = 'rule' AND NOT a.attisdropped)
-       OR NOT has_table_privilege('crm.segment', 'SELECT') THEN
-        RETURN;
+       OR NOT crm.may_read('{crm.segment,crm.segment_dependency,crm.segment_refresh,crm.segment_queue}') THEN
+        RETURN;                 -- named as missing elsewhere
     END IF;
+    RETURN QUERY SELECT 'segments', 'warning', format('segment "%s" is not refreshed: %s', s.name, s.hindrance),
+                        'GRANT SELECT on it, or let a role refresh that may read it: SELECT crm.refresh_segment(name).'
+    FROM crm.segment s WHERE s.hindrance IS NOT NULL ORDER BY s.name;
     RETURN QUERY SELECT 'segments', 'warning', format('the last refresh of segment "%s" failed: %s', s.name, s.error),
                         format('Mend its rule: SELECT crm.change_segment(%L, ...)', s.name)
     FROM crm.segment s WHERE s.error IS NOT NULL ORDER BY s.name;
@@ -1038,10 +1095,11 @@ BEGIN
     RETURN QUERY SELECT 'segments', 'info', format('segments that count events of %s are refreshed from all contacts each time', t.source),
                         format('SELECT crm.watch_for_segments(%L)', t.source)
     FROM (SELECT DISTINCT d.source FROM crm.segment_dependency d WHERE strpos(d.source, '.') > 0) t WHERE NOT crm.is_watched(t.source);
-    RETURN QUERY SELECT 'segments', 'warning', format('nothing was refreshed since %s', max(r.as_of)), 'SELECT * FROM crm.refresh_segments(); see crm.job for why "segments" does not run.'
-    FROM crm.segment_refresh r
-    WHERE EXISTS (SELECT FROM crm.segment s WHERE s.kind <> 'static')
-    HAVING max(r.as_of) < segment_status.as_of - interval '1 hour';
+    RETURN QUERY SELECT 'segments', 'warning', format('nothing was refreshed since %s; %s statements wait in crm.segment_queue', x.since, (SELECT count(*) FROM crm.segment_queue)),
+                        'SELECT * FROM crm.refresh_segments(); see crm.job for why "segments" does not run.'
+    FROM (SELECT greatest(coalesce((SELECT max(r.as_of) FROM crm.segment_refresh r), '-infinity'), min(s.created_at)) AS since
+          FROM crm.segment s WHERE s.kind <> 'static' HAVING count(*) > 0) x
+    WHERE x.since < segment_status.as_of - interval '1 hour';
 END
 $$;
 COMMENT ON FUNCTION crm.segment_status(timestamptz) IS 'What crm.status() says of segments: refreshes that failed, rules that are to be derived again, tables of events without triggers, and when nothing was refreshed for an hour.';

@@ -2,6 +2,20 @@
  * Segments in use: previews, histories, portraits, goals, offers, actions.
  * ------------------------------------------------------------------ */
 
+CREATE FUNCTION crm.unwatch_for_segments(relation regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    item record;
+BEGIN
+    FOR item IN SELECT t.tgname, t.tgrelid::regclass AS part FROM crm.table_tree(relation) r JOIN pg_trigger t ON t.tgrelid = r
+                WHERE t.tgfoid IN ('crm.queue_for_segments()'::regprocedure, to_regprocedure('crm.refresh_all_segments()')) AND NOT t.tgisinternal LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', item.tgname, item.part);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.unwatch_for_segments(regclass) IS 'Takes the triggers of crm.watch_for_segments() off a table and its partitions; segments that count its events are refreshed from all contacts from then on. Errors: 42501 the table belongs to another.';
+
 CREATE FUNCTION crm.derive_rule() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -42,6 +56,7 @@ DECLARE
     began CONSTANT timestamptz := clock_timestamp();
     plan json;
 BEGIN
+    PERFORM crm.require_installed();
     EXECUTE format('EXPLAIN (FORMAT json) SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p WHERE %s',
                    crm.rule_sql(rule, 'crm.contact_profile', as_of, 'p')) INTO plan;
     estimated_cost := (plan -> 0 -> 'Plan' ->> 'Total Cost')::double precision;
@@ -256,14 +271,34 @@ COMMENT ON FUNCTION crm.offer_for(bigint, timestamptz) IS 'The offer for a conta
 
 CREATE FUNCTION crm.choose_incentive(contact_id bigint, budget numeric DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT incentive text, OUT kind text, OUT amount numeric, OUT cost numeric)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT i.name, i.kind, i.amount, i.cost
-    FROM crm.contact_profile p JOIN crm.incentive i ON i.enabled AND (budget IS NULL OR i.cost <= budget)
-    WHERE p.contact_id = $1 AND crm.rule_eval(p, i.rule, as_of)
-    ORDER BY i.priority, i.cost, i.name LIMIT 1
+DECLARE
+    item record;
+    holds boolean;
+BEGIN
+    -- One that fails is passed over.
+    FOR item IN SELECT i.* FROM crm.incentive i WHERE i.enabled AND (budget IS NULL OR i.cost <= budget) ORDER BY i.priority, i.cost, i.name LOOP
+        BEGIN
+            SELECT crm.rule_eval(p, item.rule, as_of) INTO holds FROM crm.contact_profile p WHERE p.contact_id = $1;
+        EXCEPTION WHEN OTHERS THEN
+            IF crm.is_passing(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            RAISE WARNING 'the rule of incentive "%" fails: %', item.name, SQLERRM USING ERRCODE = SQLSTATE, HINT = 'SELECT * FROM crm.validate_config()';
+            CONTINUE;
+        END;
+        IF holds THEN
+            incentive := item.name;
+            kind := item.kind;
+            amount := item.amount;
+            cost := item.cost;
+            RETURN;
+        END IF;
+    END LOOP;
+END
 $$;
-COMMENT ON FUNCTION crm.choose_incentive(bigint, numeric, timestamptz) IS 'How to motivate a contact: of the incentives whose rule holds and that cost no more than the budget the one with the lowest priority, then the cheapest; null when there is none.';
+COMMENT ON FUNCTION crm.choose_incentive(bigint, numeric, timestamptz) IS 'How to motivate a contact: of the incentives whose rule holds and that cost no more than the budget the one with the lowest priority, then the cheapest; null when there is none. One whose rule fails is passed over with a warning.';
 
 CREATE FUNCTION crm.standing_for(contacts crm.contact_set) RETURNS crm.contact_set
 LANGUAGE sql STABLE STRICT

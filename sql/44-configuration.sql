@@ -3,8 +3,12 @@
  * ------------------------------------------------------------------ */
 
 CREATE FUNCTION crm.validate_config(OUT item text, OUT name text, OUT problem text, OUT hint text) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 10
+LANGUAGE plpgsql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM crm.require_installed();
+    RETURN QUERY
     WITH rule (item, name, definition, rule) AS (
         SELECT 'segment', s.name, s.definition, s.rule FROM crm.segment s WHERE s.kind <> 'static'
         UNION ALL SELECT 'incentive', i.name, i.definition, i.rule FROM crm.incentive i
@@ -66,6 +70,7 @@ SET search_path = pg_catalog, pg_temp AS $$
         WHERE CASE WHEN f.field LIKE 'attrs.%' THEN NOT EXISTS (SELECT FROM crm.custom_field c WHERE c.entity = 'contact' AND c.name = substr(f.field, 7))
                    ELSE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.contact'::regclass AND a.attname = f.field AND a.attnum > 0) END
     ) x
-    ORDER BY 1, 2, 3
+    ORDER BY 1, 2, 3;
+END
 $$;
 COMMENT ON FUNCTION crm.validate_config() IS 'What is wrong with the rows by which crm is configured: rules of segments, incentives, archive rules and events that no longer fit their relation, goals of columns that are gone, pipelines in which no deal can begin or end, stages that no move leads to, jobs without function, unknown time zones and fields; with what to do. No rows: all is well. What is wrong when it is written is refused then.';

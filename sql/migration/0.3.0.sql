@@ -7,3 +7,16 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- Their rows are counted next; after a restore the planner knows nothing of them.
+DO $migration$
+DECLARE
+    item text;
+BEGIN
+    FOREACH item IN ARRAY '{contact,activity,deal}'::text[] LOOP
+        IF to_regclass('crm.' || item) IS NOT NULL THEN
+            EXECUTE format('ANALYZE crm.%I', item);
+        END IF;
+    END LOOP;
+END
+$migration$;

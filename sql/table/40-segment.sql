@@ -20,6 +20,7 @@ CREATE TABLE crm.segment (
     refreshed_at timestamptz, -- When it was last looked at; crm.v_segment tells for which moment it is right.
     full_refresh_ms double precision, -- What its last refresh over all contacts took, milliseconds.
     error text, -- Why its last refresh failed; null when it did not.
+    hindrance text, -- Why the last refresh left it as it was: what the role that refreshed may not read; null when nothing hindered it.
     created_at timestamptz NOT NULL DEFAULT now(), -- When it was made.
     created_by text NOT NULL DEFAULT session_user -- Role of the session that made it.
 );

@@ -15,6 +15,7 @@ SELECT
     s.needs_full AS is_stale, -- Whether it waits for a refresh over all contacts.
     s.full_refresh_ms, -- What its last refresh over all contacts took, milliseconds.
     s.error, -- Why its last refresh failed; null when it did not.
+    s.hindrance, -- Why the last refresh left it as it was: what the role that refreshed may not read.
     s.level, -- 0, or one more than the segments that it asks for.
     s.created_at, -- When it was made.
     s.created_by -- Who made it.

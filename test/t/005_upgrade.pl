@@ -108,6 +108,14 @@ SQL
 	like($node->safe_psql($db, "SELECT crm.create_contact('{\"name\": \"Anna Ivanova\"}')"), qr/^\d+$/, 'and work goes on');
 }
 
+# Roles that had their rights get those on what is new.
+$node->safe_psql('postgres', "CREATE DATABASE granted");
+$node->safe_psql('granted', "CREATE EXTENSION crm VERSION '$released[-1]'; SELECT crm.install(roles => true); ALTER EXTENSION crm UPDATE; SELECT crm.upgrade()");
+my $grants = "SELECT count(*), md5(string_agg(c.relname || c.relacl::text, ' ' ORDER BY c.relname)) FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relacl IS NOT NULL";
+$node->safe_psql('postgres', "CREATE DATABASE granted_fresh");
+$node->safe_psql('granted_fresh', "CREATE EXTENSION crm; SELECT crm.install(roles => true)");
+is($node->safe_psql('granted', $grants), $node->safe_psql('granted_fresh', $grants), 'roles have the rights of a fresh install');
+
 # A view that the user replaced is kept, one that nobody touched is brought up
 # to date: two older statements, as an older release would have left them.
 my @views = split /\n/, $node->safe_psql('fresh', "SELECT name FROM crm.schema_object WHERE kind = 'view' ORDER BY name LIMIT 2");

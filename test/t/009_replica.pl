@@ -14,6 +14,8 @@ $publisher->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
 crm_sample_data($publisher, 'postgres');
 crm_door_data($publisher, 'postgres');
 
+$publisher->safe_psql('postgres', "SELECT crm.create_segment('everybody', 'true'), crm.create_segment('some', members => '{1,4}'); SELECT crm.refresh_segments()");
+
 my $dir = PostgreSQL::Test::Utils::tempdir();
 $publisher->command_ok([ 'pg_dump', '--schema-only', '-f', "$dir/structure.sql", '-d', 'postgres' ], 'the structure');
 $subscriber->command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/structure.sql", 'postgres' ], 'is restored');
@@ -51,6 +53,14 @@ ok($calls, 'the documentation says what to call');
 $subscriber->command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-d', 'postgres', '-f', do { append_to_file("$dir/calls.sql", $calls); "$dir/calls.sql" } ], 'which works');
 is($subscriber->safe_psql('postgres', "SELECT string_agg(item || ' ' || detail, ', ') FROM crm.status() WHERE state IN ('error', 'warning')"), '', 'status is clean');
 crm_door_works($subscriber, 'postgres', 20000, 'after the promotion');
+# Segments go on; their history is in order.
+my $members = "SELECT string_agg(name || crm.segment_set(name)::text, ' ' ORDER BY name) FROM crm.segment";
+$subscriber->safe_psql('postgres', "INSERT INTO crm.contact (given_name) VALUES ('Later'); SELECT crm.delete_contact(max(id)) FROM crm.contact; SELECT crm.refresh_segments();
+	INSERT INTO crm.contact (given_name) VALUES ('Last'); SELECT crm.refresh_segments()");
+my $now = $subscriber->safe_psql('postgres', $members);
+is($subscriber->safe_psql('postgres', "SELECT crm.evaluate_rule('true') OPERATOR(crm.=) crm.segment_set('everybody')"), 't', 'segments follow changes');
+$subscriber->safe_psql('postgres', 'SELECT crm.rebuild_segment_chunks()');
+is($subscriber->safe_psql('postgres', $members), $now, 'and are made again from their history');
 # Rows of the survivor are told as written since: here other transactions wrote them.
 unlike($subscriber->safe_psql('postgres', "SELECT * FROM crm.unmerge($merge)"), qr/^(?!.*stays with contact 1$)./m, 'a merge of before is undone');
 crm_same($subscriber->safe_psql('postgres', $parts), $before, 'and the contacts are as they were');
