@@ -247,7 +247,11 @@ SELECT count(*) FROM (SELECT 1 FROM grouped d GROUP BY rollup (d) HAVING d @@ 'a
 SELECT g.b, x @@ 'z > 1 and y = ''q''' AS answer FROM grouped g LEFT JOIN (SELECT b AS z, 'q'::text AS y FROM grouped OFFSET 0) x ON x.z = g.b AND g.b > 1 ORDER BY 1;
 SELECT g.b, x @@ 'z > 1 and y = ''q''' AS answer FROM grouped g LEFT JOIN (SELECT b AS z, 'q'::text AS y FROM grouped) x ON x.z = g.b AND g.b > 1 ORDER BY 1;
 -- The default moment does not keep a constant rule from being written out.
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT contact_id FROM contact_profile p WHERE rule_eval(p, 'city = ''x''');
+RESET enable_indexscan;
+RESET enable_bitmapscan;
 \set ON_ERROR_ROLLBACK on
 SELECT contact_did(1, 'nix');
 SELECT contact_in_segment(1, 'nix');
