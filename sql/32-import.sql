@@ -13,7 +13,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET standard_conforming_strings = on
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.target, t.kind, t.synonyms, t.description FROM (VALUES
-        ('contact', 'external_id', 'external', '^(id|(?!(.*_)?(tax|vat|e?mail|phone|mobile|branch|owner|agent|manager|company|account|organi[sz]ation|parent|city|country|region|group|status|type|source|campaign|product|deal|order)_id$).*_id|uuid|guid|client id|customer id|contact id|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
+        ('contact', 'external_id', 'external', '^(id|(?!(.*_)?(tax|vat|e?mail|phone|mobile|branch|owner|agent|manager|company|account|organi[sz]ation|parent|city|country|region|group|status|type|source|campaign|product|deal|order)_id$).*_id|uuid|guid|(client|customer|contact) ?(id|no|number)|код|номер клиента|ид)$', 'number in the source system; rows with a known number update that contact'),
         ('contact', 'name', 'name', '^(name|full[ _]?name|contact([ _]name)?|client|customer|person|фио|ф\.и\.о\.?|имя и фамилия|клиент|контакт|контактное лицо|director|executive director)$', 'full name, taken apart'),
         ('contact', 'given_name', 'text', '^(given|first|fore)[ _]?name$|^имя$', 'given name'),
         ('contact', 'middle_name', 'text', '^middle[ _]?name$|^отчество$', 'middle name, patronymic'),
@@ -272,12 +272,21 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('GR', '{greece,греция}'), ('TR', '{turkey,türkiye,турция}'), ('UA', '{ukraine,украина}'), ('BY', '{belarus,беларусь,белоруссия}'), ('KZ', '{kazakhstan,казахстан}'),
         ('UZ', '{uzbekistan,узбекистан}'), ('KG', '{kyrgyzstan,киргизия,кыргызстан}'), ('AM', '{armenia,армения}'), ('GE', '{georgia,грузия}'), ('AZ', '{azerbaijan,азербайджан}'),
         ('MD', '{moldova,молдова,молдавия}'), ('LT', '{lithuania,литва}'), ('LV', '{latvia,латвия}'), ('EE', '{estonia,эстония}'), ('FI', '{finland,финляндия}'),
-        ('SE', '{sweden,швеция}'), ('NO', '{norway,norge,норвегия}'), ('DK', '{denmark,дания}'), ('IE', '{ireland,ирландия}'), ('CN', '{china,китай}'), ('JP', '{japan,япония}'),
+        ('SE', '{sweden,швеция}'), ('NO', '{norway,norge,норвегия}'), ('DK', '{denmark,дания}'), ('IE', '{ireland,eire,ирландия}'), ('CN', '{china,китай}'), ('JP', '{japan,япония}'),
         ('KR', '{korea,south korea,republic of korea,корея}'), ('IN', '{india,индия}'), ('BR', '{brazil,brasil,бразилия}'), ('MX', '{mexico,méxico,мексика}'),
         ('CA', '{canada,канада}'), ('AU', '{australia,австралия}'), ('NZ', '{new zealand,новая зеландия}'), ('KE', '{kenya,кения}'), ('PH', '{philipines,philippines,филиппины}'),
         ('JO', '{jordan,иордания}'), ('IL', '{israel,израиль}'), ('AE', '{united arab emirates,uae,оаэ}'), ('SA', '{saudi arabia,саудовская аравия}'), ('EG', '{egypt,египет}'),
-        ('ZA', '{south africa,юар}'), ('PA', '{panama,панама}'), ('AR', '{argentina,аргентина}'), ('CL', '{chile,чили}'), ('CO', '{colombia,колумбия}'), ('VN', '{vietnam,вьетнам}'),
-        ('TH', '{thailand,таиланд}'), ('ID', '{indonesia,индонезия}'), ('SG', '{singapore,сингапур}'), ('MY', '{malaysia,малайзия}'), ('RS', '{serbia,сербия}')
+        ('ZA', '{south africa,rsa,юар}'), ('PA', '{panama,панама}'), ('AR', '{argentina,аргентина}'), ('CL', '{chile,чили}'), ('CO', '{colombia,колумбия}'), ('VN', '{vietnam,вьетнам}'),
+        ('TH', '{thailand,таиланд}'), ('ID', '{indonesia,индонезия}'), ('SG', '{singapore,сингапур}'), ('MY', '{malaysia,малайзия}'), ('RS', '{serbia,сербия}'),
+        ('CY', '{cyprus,кипр}'), ('MT', '{malta,мальта}'), ('IS', '{iceland,исландия}'), ('LU', '{luxembourg,люксембург}'), ('HR', '{croatia,хорватия}'), ('SI', '{slovenia,словения}'),
+        ('MC', '{monaco,монако}'), ('LI', '{liechtenstein,лихтенштейн}'), ('AD', '{andorra,андорра}'), ('AL', '{albania,албания}'), ('MK', '{north macedonia,macedonia,северная македония,македония}'),
+        ('BA', '{bosnia and herzegovina,bosnia,босния и герцеговина}'), ('ME', '{montenegro,черногория}'), ('BH', '{bahrain,бахрейн}'), ('LB', '{lebanon,ливан}'), ('QA', '{qatar,катар}'),
+        ('KW', '{kuwait,кувейт}'), ('OM', '{oman,оман}'), ('IR', '{iran,иран}'), ('IQ', '{iraq,ирак}'), ('SY', '{syria,сирия}'), ('PK', '{pakistan,пакистан}'), ('BD', '{bangladesh,бангладеш}'),
+        ('LK', '{sri lanka,шри-ланка}'), ('NP', '{nepal,непал}'), ('MN', '{mongolia,монголия}'), ('TJ', '{tajikistan,таджикистан}'), ('TM', '{turkmenistan,туркменистан,туркмения}'),
+        ('HK', '{hong kong,гонконг}'), ('TW', '{taiwan,тайвань}'), ('KH', '{cambodia,камбоджа}'), ('MM', '{myanmar,burma,мьянма}'), ('LA', '{laos,лаос}'), ('MA', '{morocco,марокко}'), ('DZ', '{algeria,алжир}'),
+        ('TN', '{tunisia,тунис}'), ('NG', '{nigeria,нигерия}'), ('GH', '{ghana,гана}'), ('ET', '{ethiopia,эфиопия}'), ('TZ', '{tanzania,танзания}'), ('UG', '{uganda,уганда}'), ('ZW', '{zimbabwe,зимбабве}'),
+        ('CU', '{cuba,куба}'), ('PE', '{peru,перу}'), ('VE', '{venezuela,венесуэла}'), ('EC', '{ecuador,эквадор}'), ('BO', '{bolivia,боливия}'), ('UY', '{uruguay,уругвай}'), ('PY', '{paraguay,парагвай}'),
+        ('CR', '{costa rica,коста-рика}'), ('GT', '{guatemala,гватемала}'), ('DO', '{dominican republic,доминиканская республика}'), ('JM', '{jamaica,ямайка}')
     ) AS c (code, names)
     WHERE lower(btrim(name)) = ANY (c.names)
 $$;
@@ -523,8 +532,10 @@ BEGIN
         INSERT INTO pg_temp.crm_problem
         SELECT c.row_number, NULL, NULL, 'ROW_EMPTY', 'The row has no name, address, number or company to know the contact by.',
                'Fill one of them, or map the column that holds it.', NULL
-        FROM pg_temp.crm_chunk c
+        FROM pg_temp.crm_chunk c JOIN pg_temp.crm_chunk_row r ON r.row_number = c.row_number
         WHERE coalesce(c.given_name, c.family_name, c.middle_name, c.company) IS NULL
+          -- A number of another system is enough when something else is said of it.
+          AND NOT (c.external_id IS NOT NULL AND (cardinality(r.fields) = 1 OR (SELECT count(*) FROM unnest(r.fields) f WHERE btrim(f) <> '') > 1))
           AND NOT EXISTS (SELECT FROM pg_temp.crm_point p WHERE p.row_number = c.row_number)
           AND NOT EXISTS (SELECT FROM pg_temp.crm_problem p WHERE p.row_number = c.row_number);
     ELSE

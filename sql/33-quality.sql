@@ -687,6 +687,11 @@ DECLARE
     item crm.archive_rule;
 BEGIN
     PERFORM crm.require_installed();
+    -- Who has come back since is of interest again.
+    UPDATE crm.contact c SET archived_at = NULL
+    WHERE c.archived_at IS NOT NULL AND c.deleted_at IS NULL
+      AND (EXISTS (SELECT FROM crm.sales_order r WHERE r.contact_id = c.id AND r.is_counted AND r.ordered_at > c.archived_at AND r.ordered_at <= as_of)
+           OR EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = c.id AND a.direction = 'in' AND a.occurred_at > c.archived_at AND a.occurred_at <= as_of));
     -- A rule that is not derived is met by nobody; one that fails holds up no other.
     FOR item IN SELECT r.* FROM crm.archive_rule r WHERE r.enabled AND (r.rule IS NULL) = (r.definition IS NULL) ORDER BY r.name LOOP
         BEGIN
@@ -697,6 +702,7 @@ BEGIN
                 WHERE o.archived_at IS NULL AND o.deleted_at IS NULL AND o.merged_into IS NULL
                   AND ($3 IS NULL OR o.lifecycle_stage = $3) AND o.updated_at < $4
                   AND NOT EXISTS (SELECT FROM crm.activity a WHERE a.contact_id = o.id AND a.occurred_at >= $4)
+                  AND NOT EXISTS (SELECT FROM crm.sales_order r WHERE r.contact_id = o.id AND r.ordered_at >= $4)
                   AND NOT ($5 AND EXISTS (
                       SELECT FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
                       WHERE d.contact_id = o.id AND d.deleted_at IS NULL AND s.kind IN ('open', 'won')))
@@ -720,7 +726,7 @@ BEGIN
     RETURN archived;
 END
 $$;
-COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: sets contacts aside (archived_at) that a row of crm.archive_rule finds of no more interest as of a moment, by stage, rule and silence, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many. A rule that fails is passed over with a warning.';
+COMMENT ON FUNCTION crm.archive_contacts(timestamptz, integer) IS 'Job: takes back who has ordered or come to us since being archived, and sets contacts aside (archived_at) that a row of crm.archive_rule finds of no more interest as of a moment, by stage, rule and silence, at most batch_limit a call. They leave the views and look-ups, keep their keys (so that no duplicate comes to be) and change in no other byte. Returns how many. A rule that fails is passed over with a warning.';
 
 CREATE FUNCTION crm.restore_contacts(contact_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql

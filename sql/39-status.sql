@@ -132,7 +132,7 @@ BEGIN
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
             ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?', NULL),
+            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),

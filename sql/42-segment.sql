@@ -177,7 +177,7 @@ BEGIN
     END IF;
     FOR problem IN SELECT * FROM crm.rule_check(changed.rule, 'crm.contact_profile') LOOP
         RAISE EXCEPTION 'the rule of segment "%" does not fit: %', changed.name, problem.message
-            USING ERRCODE = problem.code, DETAIL = format('Condition: %s', problem.condition), HINT = coalesce(problem.hint, '');
+            USING ERRCODE = problem.code, DETAIL = format('Condition: %s', problem.condition), HINT = coalesce(problem.hint, 'Fields are the columns of crm.contact_profile; texts stand in single quotes, intervals as interval ''90 days''.');
     END LOOP;
     INSERT INTO crm.segment_dependency (segment_id, source, name)
     SELECT changed.id, r.source, r.name FROM crm.rule_sources(changed.rule) r;
@@ -701,6 +701,9 @@ BEGIN
     EXECUTE format('SELECT crm.contact_set_agg(p.contact_id) FROM crm.contact_profile p WHERE %s',
                    crm.rule_sql(rule, 'crm.contact_profile', as_of, 'p')) INTO found;
     RETURN coalesce(found, '{}');
+EXCEPTION WHEN data_exception THEN
+    RAISE EXCEPTION '%', SQLERRM USING ERRCODE = SQLSTATE, DETAIL = format('Of some contact the rule cannot be computed: %s', rule),
+        HINT = 'crm.explain_rule() of a contact tells which condition it is.';
 END
 $$;
 COMMENT ON FUNCTION crm.evaluate_rule(crm.rule, timestamptz) IS 'The contacts for whom a rule holds at that moment, as a set. Errors: 42703 a field that contacts lack; what the rule''s operators raise.';

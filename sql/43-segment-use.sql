@@ -25,7 +25,7 @@ BEGIN
     NEW.rule := NEW.definition::crm.rule;
     FOR problem IN SELECT * FROM crm.rule_check(NEW.rule, TG_ARGV[0]::regclass) LOOP
         RAISE EXCEPTION 'the rule does not fit %: %', TG_ARGV[0], problem.message
-            USING ERRCODE = problem.code, DETAIL = format('Condition: %s', problem.condition), HINT = coalesce(problem.hint, '');
+            USING ERRCODE = problem.code, DETAIL = format('Condition: %s', problem.condition), HINT = coalesce(problem.hint, 'Fields are the columns of crm.contact_profile; texts stand in single quotes, intervals as interval ''90 days''.');
     END LOOP;
     RETURN NEW;
 END
@@ -70,20 +70,30 @@ $$;
 COMMENT ON FUNCTION crm.preview(crm.rule, integer, bigint, timestamptz) IS 'What a segment of that rule would be: number of contacts, a sample of their numbers (the same for the same seed), their share of all, the planner''s cost and how long it took, seconds. Errors: 42703 a field that contacts lack; what the rule''s operators raise.';
 
 CREATE FUNCTION crm.explain_segment(segment text, contact_id bigint, as_of timestamptz DEFAULT now(),
-    OUT condition text, OUT field_values jsonb, OUT truth boolean) RETURNS SETOF record
+    OUT depth integer, OUT condition text, OUT field_values jsonb, OUT truth boolean) RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     target crm.segment := (SELECT s FROM crm.segment s WHERE s.id = crm.segment_number(segment));
-    is_there boolean;
 BEGIN
+    depth := 0;
     IF target.kind = 'static' THEN
-        condition := 'member of a given list';
+        condition := 'on the list, alive and not archived';
+        field_values := jsonb_build_object('given', (SELECT crm.from_roaring(l.contacts) OPERATOR(crm.@>) contact_id FROM crm.segment_list l
+                                                     WHERE l.segment_id = target.id AND l.chunk = contact_id >> 16));
         truth := crm.segment_set(segment) OPERATOR(crm.@>) contact_id;
         RETURN NEXT;
         RETURN;
     END IF;
-    RETURN QUERY SELECT e.condition, e.field_values, e.truth FROM crm.contact_profile p, crm.explain_rule(p, target.rule, as_of) e WHERE p.contact_id = $2;
+    RETURN QUERY
+    SELECT x.depth, x.condition, x.field_values, x.truth
+    FROM crm.contact_profile p CROSS JOIN LATERAL (
+        SELECT 0 AS number, 0 AS depth, target.rule::text AS condition, '{}'::jsonb AS field_values, crm.rule_eval(p, target.rule, as_of) AS truth
+        UNION ALL
+        SELECT e.number, e.depth + 1, e.condition,
+               e.field_values || coalesce((SELECT jsonb_build_object('events', v.events, 'latest', v.latest) FROM crm.condition_events(p.contact_id, e.condition, as_of) v), '{}'), e.truth
+        FROM crm.explain_rule(p, target.rule, as_of) e) x
+    WHERE p.contact_id = $2 ORDER BY x.number;
     IF NOT FOUND THEN
         condition := 'a living contact that is not archived';
         truth := false;
@@ -91,7 +101,29 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.explain_segment(text, bigint, timestamptz) IS 'Why a contact is in a segment or not: each condition of its rule with the value that it meets and whether it holds. Errors: RM031 no such segment.';
+COMMENT ON FUNCTION crm.explain_segment(text, bigint, timestamptz) IS 'Why a contact is in a segment or not: first its whole rule (depth 0), then each condition with how deep it stands within and, or and not, the values that it meets (of did() how many events there are in its span, and when the latest was) and whether it is true by itself. Errors: RM031 no such segment.';
+
+CREATE FUNCTION crm.condition_events(contact_id bigint, condition text, as_of timestamptz, OUT events bigint, OUT latest timestamptz) RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    did CONSTANT jsonb := CASE WHEN condition LIKE 'did(%' THEN condition::crm.rule::jsonb -> 'did' END;
+    source crm.event_kind;
+BEGIN
+    IF did IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT * INTO source FROM crm.event_kind e WHERE e.event = did ->> 'event';
+    IF NOT FOUND THEN
+        source := ROW(did ->> 'event', 'crm.activity', 'contact_id', 'occurred_at', format('kind = %L', did ->> 'event'), NULL);
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT count(*), max(e.%1$I) FROM %2$s e WHERE e.%3$I = $1 AND e.%1$I <= $2 AND ($3 IS NULL OR e.%1$I > $2 - $3) AND (%4$s)',
+                                source.at_column, source.relation::regclass, source.contact_column,
+                                coalesce(crm.rule_sql(source.filter::crm.rule, source.relation::regclass, as_of, 'e'), 'true'))
+    USING contact_id, as_of, (did ->> 'within')::interval;
+END
+$$;
+COMMENT ON FUNCTION crm.condition_events(bigint, text, timestamptz) IS 'Of a condition did(...): how many of its events the contact has in its span up to as_of, and when the latest of them was. No row for other conditions.';
 
 CREATE FUNCTION crm.segment_changes(segment_id bigint) RETURNS TABLE (refresh bigint, at timestamptz, contact_id bigint, entered boolean, cause text)
 LANGUAGE sql STABLE ROWS 10000
@@ -197,13 +229,14 @@ RETURNS TABLE (segment_a text, segment_b text, members_a bigint, members_b bigin
 LANGUAGE sql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
     WITH s AS MATERIALIZED (
-        SELECT g.name, g.cardinality, crm.segment_set(g.name) AS members FROM crm.segment g WHERE segments IS NULL OR g.name = ANY (segments)
+        SELECT g.name, g.cardinality, crm.segment_set(g.name) AS members FROM crm.segment g WHERE segments IS NULL OR g.id IN (SELECT crm.segment_number(n) FROM unnest(segments) n)
     ), base AS (SELECT count(*)::double precision AS contacts FROM crm.contact_profile)
     SELECT a.name, b.name, a.cardinality, b.cardinality, i.in_both, i.in_both / nullif(a.cardinality + b.cardinality - i.in_both, 0)::double precision,
            i.in_both * base.contacts / nullif(a.cardinality::double precision * b.cardinality, 0)
     FROM base, s a JOIN s b ON a.name < b.name, LATERAL (SELECT crm.intersect_count(a.members, b.members) AS in_both) i
+    ORDER BY i.in_both DESC, a.name, b.name
 $$;
-COMMENT ON FUNCTION crm.segment_overlap(text[]) IS 'How much segments overlap, each pair once: number in both, share of those in either (Jaccard index), and lift: how much more often they meet than by chance. Of all segments unless some are named.';
+COMMENT ON FUNCTION crm.segment_overlap(text[]) IS 'How much segments overlap, each pair once: number in both, share of those in either (Jaccard index), and lift: how much more often they meet than by chance. Of all segments unless some are named; those that share most come first. Errors: RM031 no such segment.';
 
 CREATE FUNCTION crm.segment_profile(segment text, most integer DEFAULT 10, as_of timestamptz DEFAULT now())
 RETURNS TABLE (attribute text, value text, contacts bigint, share double precision)
@@ -328,3 +361,22 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.start_action(text, text, double precision, interval, bigint, timestamptz) IS 'Begins an action aimed at the members of a segment: holds a share of them back for comparison, the same ones for the same seed, keeps both groups and returns them. Errors: RM031 no such segment; 42710 the name is taken; 22023 the share.';
+
+CREATE FUNCTION crm.action_contacts(name text) RETURNS TABLE (contact_id bigint, arm text)
+LANGUAGE sql STABLE STRICT ROWS 10000
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT m.id, 'target' FROM crm.segment_action a, crm.members(crm.from_roaring(a.targets)) AS m (id) WHERE a.name = $1
+    UNION ALL
+    SELECT m.id, 'control' FROM crm.segment_action a, crm.members(crm.from_roaring(a.control)) AS m (id) WHERE a.name = $1
+$$;
+COMMENT ON FUNCTION crm.action_contacts(text) IS 'The contacts of an action as it was started: those who got it (target) and those held back (control). No rows when there is no action of that name.';
+
+CREATE FUNCTION crm.contacts_of(system text, external_ids text[], OUT contacts crm.contact_set, OUT unknown text[])
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(crm.contact_set_agg(r.contact_id), '{}'),
+           coalesce(array_agg(DISTINCT n.id ORDER BY n.id) FILTER (WHERE r.contact_id IS NULL), '{}')
+    FROM unnest(external_ids) AS n (id)
+    LEFT JOIN crm.external_ref r ON r.system = contacts_of.system AND r.external_id = n.id
+$$;
+COMMENT ON FUNCTION crm.contacts_of(text, text[]) IS 'The contacts that have these numbers in another system, as a set for a list, and the numbers that nobody has.';

@@ -7,6 +7,7 @@
 -- @whole sql/43-segment-use.sql
 -- @whole sql/44-configuration.sql
 -- @functions sql/30-install.sql
+-- @functions sql/32-import.sql
 -- @functions sql/33-quality.sql
 -- @functions sql/35-activity.sql
 -- @functions sql/39-status.sql

@@ -346,7 +346,7 @@ CREATE TABLE crm.archive_rule (
     lifecycle_stage text, -- Only contacts at this stage; null for any.
     definition text, -- Only contacts for whom this rule on crm.contact_profile holds, such as order_total < 1000; null for all.
     rule crm.rule, -- Derived: that rule.
-    inactive_for interval NOT NULL, -- Not changed and not in touch for so long.
+    inactive_for interval NOT NULL, -- Not changed, not in touch and no order for so long.
     without_deals boolean NOT NULL DEFAULT true, -- Only contacts without an open or won deal.
     enabled boolean NOT NULL DEFAULT true -- Whether the job applies it.
 );

@@ -10,7 +10,7 @@ SELECT
     coalesce(w.entered, 0) AS entered_7_days, -- How many entered in the last seven days.
     coalesce(w.departed, 0) AS left_7_days, -- How many left in the last seven days.
     coalesce(w.entered, 0) - coalesce(w.departed, 0) AS growth_7_days, -- Growth in the last seven days.
-    CASE WHEN s.kind = 'static' THEN s.refreshed_at
+    CASE WHEN s.has_clock THEN s.refreshed_at
          WHEN s.error IS NULL AND NOT s.needs_full THEN greatest(s.refreshed_at, r.as_of) ELSE s.refreshed_at END AS refreshed_at, -- The moment for which the members are right.
     s.needs_full AS is_stale, -- Whether it waits for a refresh over all contacts.
     s.full_refresh_ms, -- What its last refresh over all contacts took, milliseconds.

@@ -160,3 +160,11 @@ SELECT crm.import_csv('addresses.csv', E'Name,Street,Postcode,State\nAnna Ivanov
 SELECT * FROM crm.import_apply(:batch, mapping => '{"Postcode": "attrs.postal_code", "State": "attrs.region"}');
 SELECT c.attrs, p.raw FROM crm.contact c JOIN crm.contact_point p ON p.contact_id = c.id JOIN crm.import_result r ON r.entity_id = c.id WHERE r.batch_id = :batch;
 ROLLBACK;
+-- Customers known by a number alone.
+BEGIN;
+SELECT h, crm.guess_mapping(ARRAY[h], 'contact') ->> h AS contact FROM unnest(ARRAY['CustomerID', 'ClientId', 'customerNumber', 'Customer No']) h;
+SELECT crm.import_csv('shop.csv', E'CustomerID,Country\n12346,United Kingdom\n12347,Iceland\n12348,\n,Malta\n', source => 'shop2') AS batch \gset
+SELECT * FROM crm.import_apply(:batch);
+SELECT row_number, code FROM crm.import_reject WHERE batch_id = :batch ORDER BY 1;
+SELECT r.external_id, c.country FROM crm.external_ref r JOIN crm.contact c ON c.id = r.contact_id WHERE r.system = 'shop2' ORDER BY 1;
+ROLLBACK;

@@ -180,6 +180,13 @@ SELECT crm.archive_contacts(now() + interval '200 days');
 SELECT id = :anna AS anna, id = :olga AS olga FROM crm.contact WHERE archived_at IS NOT NULL;
 SELECT crm.archive_contacts(now() + interval '11 years');
 SELECT id = :ivan AS ivan FROM crm.contact WHERE archived_at > now() + interval '1 year';
+-- Who orders again, or comes to us, is taken back, by the job.
+INSERT INTO crm.sales_order (contact_id, ordered_at, amount, currency) VALUES (:ivan, now() + interval '11 years 1 day', 5, 'USD');
+UPDATE crm.archive_rule SET enabled = false;
+SELECT crm.archive_contacts(now() + interval '11 years'), crm.archive_contacts(now() + interval '11 years 2 days');
+SELECT id = :anna AS anna, id = :ivan AS ivan FROM crm.contact WHERE archived_at IS NOT NULL ORDER BY 1;
+UPDATE crm.archive_rule SET enabled = name <> 'cold leads';
+SELECT crm.archive_contacts(now() + interval '11 years 100 days') AS ordered_lately;
 SELECT crm.restore_contacts(ARRAY[:anna, :ivan]);
 -- Without its rule, as after DROP EXTENSION, nobody.
 ALTER TABLE crm.archive_rule DISABLE TRIGGER archive_rule_rule;

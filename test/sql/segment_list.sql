@@ -128,6 +128,20 @@ INSERT INTO extra VALUES (910002, true);
 SELECT segments, entered FROM crm.refresh_segments('2026-03-10');
 SELECT crm.segment_set('very');
 
+-- Why, with the events that were found; a file of numbers of the shop; who was aimed at.
+SELECT crm.create_segment('why', $$(city = 'Omsk' or did('order', at_least => 2)) and not did('visit', within => interval '30 days')$$, as_of => '2026-03-12') > 0 AS made;
+SELECT * FROM crm.explain_segment('why', 910010, '2026-03-12');
+SELECT * FROM crm.explain_segment('aimed at', 910010);
+INSERT INTO crm.external_ref (contact_id, system, external_id) VALUES (910001, 'shop', 'K-1'), (910002, 'shop', 'K-2');
+SELECT * FROM crm.contacts_of('shop', '{K-1,K-2,K-3,K-2}');
+SELECT * FROM crm.action_contacts('letter');
+SAVEPOINT s;
+SELECT crm.segment_overlap('{seen,nope}');
+ROLLBACK TO s;
+SELECT crm.create_segment('ratio', $$order_total / (order_count - order_count) > 1$$, as_of => '2026-03-12');
+ROLLBACK TO s;
+SELECT segment, refreshed_at FROM crm.v_segment WHERE segment = 'why';
+
 -- A role that must not see what a rule asks for leaves that segment alone.
 CREATE TABLE call (contact_id bigint, at timestamptz);
 GRANT SELECT ON call TO crm_admin;
