@@ -20,3 +20,12 @@ BEGIN
     END LOOP;
 END
 $migration$;
+
+-- An order keeps a contact from the archive, too.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.archive_rule') IS NOT NULL THEN
+        COMMENT ON COLUMN crm.archive_rule.inactive_for IS 'Not changed, not in touch and no order for so long.';
+    END IF;
+END
+$migration$;
