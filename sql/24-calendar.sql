@@ -17,7 +17,7 @@ BEGIN
     IF TG_TABLE_NAME = 'business_hours' THEN
         -- From Monday's midnight on; what ends on the next day of Sunday, ends on Monday.
         WITH h AS (
-            SELECT calendar, weekday, starts, ends, week * 168 * interval '1 hour' + (weekday - 1) * interval '24 hours' + starts AS begin,
+            SELECT calendar, weekday, starts, ends, week * 168 * interval '1 hour' + (weekday - 1) * interval '24 hours' + starts::interval AS begin,
                    CASE WHEN ends > starts THEN ends - starts ELSE ends - starts + interval '24 hours' END AS length
             FROM crm.business_hours, generate_series(0, 1) week)
         SELECT a.calendar, to_char(date '2001-01-01' + a.weekday - 1, 'FMDay') AS day,
@@ -115,6 +115,10 @@ BEGIN
         SELECT $1, $2, h.starts, h.ends, $4
         FROM (SELECT DISTINCT p.weekday FROM crm.parse_business_hours(like_day || ' 00:00-24:00') p) d
         LEFT JOIN crm.business_hours h ON h.calendar = $1 AND h.weekday = d.weekday;
+    ELSIF hours !~ '^[0-9: ,-]+$' THEN
+        RAISE EXCEPTION 'hours of a day cannot be read: "%"', hours
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Intervals such as 09:00-13:00,14:00-18:00, or closed, or like Monday; null for those of the week.';
     ELSIF hours IS NOT NULL THEN
         INSERT INTO crm.business_exception (calendar, day, starts, ends, name)
         SELECT $1, $2, p.starts, p.ends, $4 FROM crm.parse_business_hours('Mo ' || hours) p;

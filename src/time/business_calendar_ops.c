@@ -216,9 +216,11 @@ idle_note(CrmBusinessCalendar *calendar, int day)
 	static const char *const weekdays[] = {
 		"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
 	};
-	const char *name = crm_work_day(calendar, day)->name;
+	const CrmWorkDay *work = crm_work_day(calendar, day);
 
-	return name != NULL ? name : psprintf("no work on %s", weekdays[crm_weekday(day) - 1]);
+	if (work->count > 0)
+		return "clocks skip its hours";
+	return work->name != NULL ? work->name : psprintf("no work on %s", weekdays[crm_weekday(day) - 1]);
 }
 
 /* The intervals and idle days of those between two, in order; each whole. */

@@ -222,15 +222,17 @@ report_unknown(const char *name, Datum argument)
 	char	   *nearest = NULL;
 
 	if (strlen(name) <= 1000)
-		run("SELECT c.name FROM crm.business_calendar c "
-			"ORDER BY crm.levenshtein(pg_catalog.lower(c.name), pg_catalog.lower($1)), c.name LIMIT 1", argument);
+		run("SELECT c.name FROM crm.business_calendar c, "
+			"LATERAL (SELECT crm.levenshtein(pg_catalog.lower(c.name), pg_catalog.lower($1)) AS distance) d "
+			"WHERE d.distance OPERATOR(pg_catalog.<=) (pg_catalog.length($1) OPERATOR(pg_catalog./) 3 OPERATOR(pg_catalog.+) 1) "
+			"ORDER BY d.distance, c.name LIMIT 1", argument);
 	if (strlen(name) <= 1000 && SPI_processed > 0)
 		nearest = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	ereport(ERROR,
 			(errcode(MAKE_SQLSTATE('R', 'M', '0', '8', '2')),
 			 errmsg("there is no business calendar \"%.100s\"", name),
 			 nearest != NULL ? errhint("Perhaps you meant \"%s\"; crm.business_calendar lists them.", nearest) :
-			 errhint("Make one with crm.create_calendar().")));
+			 errhint("crm.business_calendar lists them; crm.create_calendar() makes one.")));
 }
 
 static CrmBusinessCalendar *
