@@ -83,13 +83,12 @@ SELECT t, t AT TIME ZONE '$zone' AS wall FROM generate_series(timestamptz '$midd
 CREATE TEMPORARY TABLE first_shown AS SELECT t, top AS wall FROM (SELECT t, wall, max(wall) OVER (ORDER BY t) AS top FROM minute) x WHERE wall = top;
 CREATE UNIQUE INDEX ON first_shown (wall, t);
 CREATE TEMPORARY TABLE hours AS
-SELECT day, coalesce(e.starts, CASE WHEN e.calendar IS NULL AND h.name IS NULL THEN w.starts END) AS starts,
+SELECT d.day, coalesce(e.starts, CASE WHEN e.calendar IS NULL AND h.name IS NULL THEN w.starts END) AS starts,
        CASE WHEN e.calendar IS NOT NULL THEN e.ends WHEN h.name IS NULL THEN w.ends END AS ends
 FROM (SELECT date '$middle' + n AS day FROM generate_series(-13, 13) n) d
-LEFT JOIN crm.business_exception e USING (day)
-LEFT JOIN crm.holiday h ON h.name = 'h$number' AND h.month = extract(month FROM day) AND h.day = extract(day FROM day)
-LEFT JOIN crm.business_hours w ON e.calendar IS NULL AND w.calendar = 'c$number' AND w.weekday = extract(isodow FROM day)
-WHERE e.calendar IS NULL OR e.calendar = 'c$number';
+LEFT JOIN crm.business_exception e ON e.day = d.day AND e.calendar = 'c$number'
+LEFT JOIN crm.holiday h ON h.name = 'h$number' AND h.month = extract(month FROM d.day) AND h.day = extract(day FROM d.day)
+LEFT JOIN crm.business_hours w ON e.calendar IS NULL AND w.calendar = 'c$number' AND w.weekday = extract(isodow FROM d.day);
 -- All working time, by the minute; what belongs to no other day of it, a day.
 CREATE TEMPORARY TABLE span AS
 SELECT day, (SELECT min(t) FROM first_shown WHERE wall >= day + starts) AS starts,
