@@ -169,3 +169,18 @@ CREATE FUNCTION crm.holiday_date(year integer, month integer, day integer, weekd
     easter text DEFAULT NULL, shift_days integer DEFAULT 0) RETURNS date
 LANGUAGE c IMMUTABLE PARALLEL SAFE COST 2 AS 'MODULE_PATHNAME', 'crm_holiday_date';
 COMMENT ON FUNCTION crm.holiday_date(integer, integer, integer, integer, integer, text, integer) IS 'The day of a holiday in a year, told as in crm.holiday: by month and day, by month, weekday and nth (-1 the last), or by easter (western or orthodox), and shift_days later. 29 February is the 28th in a year that has none; null when the month has no such weekday or the year is null. Errors: 22023 none of the three, or out of range; 22008 beyond the years 1583 to 9999.';
+
+/* Recurrence rules. */
+
+CREATE FUNCTION crm.recurrence(rrule text, starts timestamp, time_zone text, from_at timestamptz, to_at timestamptz, max integer DEFAULT NULL)
+RETURNS SETOF timestamptz
+LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 100 AS 'MODULE_PATHNAME', 'crm_recurrence_set';
+COMMENT ON FUNCTION crm.recurrence(text, timestamp, text, timestamptz, timestamptz, integer) IS 'The occurrences of a recurrence rule of RFC 5545 from one moment to before another, in order, the first max of them. starts is the first possible one, a time on the wall of time_zone; the others are too, whatever its clocks do meanwhile: a time that is skipped when clocks are set forward comes later by what is skipped, one that occurs twice the first time. rrule is such as FREQ=MONTHLY;BYDAY=-1FR, or lines RRULE:... and EXDATE:.... Null for any but max gives none. Errors: RM083 the rule is not understood; RM084 followed too far in vain, or more than 1000000; 22023 unknown time zone, max out of range; 22008 starts beyond the years 1900 to 2399, after which nothing comes.';
+
+CREATE FUNCTION crm.next_occurrence(rrule text, starts timestamp, time_zone text, after timestamptz) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500 AS 'MODULE_PATHNAME', 'crm_next_occurrence';
+COMMENT ON FUNCTION crm.next_occurrence(text, timestamp, text, timestamptz) IS 'The first occurrence of a recurrence rule after a moment, as crm.recurrence() has them; null when there is none. Errors: as those of crm.recurrence().';
+
+CREATE FUNCTION crm.check_recurrence(rrule text, OUT ok boolean, OUT code text, OUT message text, OUT hint text, OUT canonical text)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'crm_check_recurrence';
+COMMENT ON FUNCTION crm.check_recurrence(text) IS 'Whether a recurrence rule is understood: if not, a token RECURRENCE_..., what is wrong and a hint; if so, the rule as RFC 5545 writes it. Raises nothing.';

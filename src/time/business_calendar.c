@@ -14,8 +14,8 @@
 #include "utils/timestamp.h"
 
 #include "time/business_calendar.h"
+#include "time/zone.h"
 
-#define SECONDS_TO_2000 ((int64) 946684800)
 #define FIRST_DAY crm_day_of_date(CRM_CALENDAR_FIRST_YEAR, 1, 1)
 #define END_DAY crm_day_of_date(CRM_CALENDAR_LAST_YEAR + 1, 1, 1)
 
@@ -24,45 +24,6 @@
  * earlier time on its wall, even where a zone skipped a day.
  */
 #define BEYOND_DOUBT (2 * USECS_PER_DAY)
-
-static pg_time_t
-to_seconds(int64 at)
-{
-	int64		seconds = at / USECS_PER_SEC;
-
-	if (at % USECS_PER_SEC < 0)
-		seconds--;
-	return seconds + SECONDS_TO_2000;
-}
-
-static int64
-from_seconds(pg_time_t seconds)
-{
-	return (seconds - SECONDS_TO_2000) * USECS_PER_SEC;
-}
-
-/*
- * The next instant after the given one at which clocks are set, with the
- * offsets before and after; PG_INT64_MAX when there is none.
- */
-static int64
-next_change(CrmBusinessCalendar *calendar, int64 at, int64 *before, int64 *after)
-{
-	pg_time_t	seconds = to_seconds(at);
-	pg_time_t	boundary;
-	long int	offset_before;
-	long int	offset_after;
-	int			dst_before;
-	int			dst_after;
-	int			found = pg_next_dst_boundary(&seconds, &offset_before, &dst_before, &boundary,
-											 &offset_after, &dst_after, calendar->zone);
-
-	if (found < 0)
-		elog(ERROR, "time zone \"%s\" cannot be read", pg_get_timezone_name(calendar->zone));
-	*before = offset_before * USECS_PER_SEC;
-	*after = (found == 0 ? offset_before : offset_after) * USECS_PER_SEC;
-	return found == 0 ? PG_INT64_MAX : from_seconds(boundary);
-}
 
 /* Makes the span the one around an instant, from well before it if it lasted so long. */
 static void
@@ -74,7 +35,7 @@ find_span(CrmBusinessCalendar *calendar, int64 at)
 	{
 		int64		before;
 		int64		after;
-		int64		until = next_change(calendar, from, &before, &after);
+		int64		until = crm_zone_next_change(calendar->zone, from, &before, &after);
 
 		if (until > at)
 		{
@@ -100,25 +61,11 @@ static int64
 instant_of(CrmBusinessCalendar *calendar, int64 local)
 {
 	int64		at = local - calendar->span_offset;
+	int64		skipped;
 
 	if (at >= calendar->span_from + BEYOND_DOUBT && at < calendar->span_until)
 		return at;
-	at = local - BEYOND_DOUBT;
-	for (;;)
-	{
-		int64		before;
-		int64		after;
-		int64		change = next_change(calendar, at, &before, &after);
-
-		if (local - before < change)
-		{
-			at = local - before;
-			break;
-		}
-		at = change;
-		if (local - after <= change)
-			break;				/* the time is skipped */
-	}
+	at = crm_zone_instant(calendar->zone, local, &skipped);
 	find_span(calendar, at);
 	return at;
 }

@@ -20,6 +20,7 @@
 #include "crm.h"
 #include "history/change.h"
 #include "time/calendar_cache.h"
+#include "time/zone.h"
 
 /* What they are read from; a change of any makes all stale. */
 static const char *const source_names[] = {
@@ -241,7 +242,6 @@ read_calendar(const char *name, int length)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm business calendar", ALLOCSET_DEFAULT_SIZES);
 	CrmBusinessCalendar *calendar = MemoryContextAllocZero(context, sizeof(CrmBusinessCalendar));
 	Datum		argument = PointerGetDatum(cstring_to_text_with_len(name, length));
-	char	   *zone;
 
 	calendar->context = context;
 	calendar->name = MemoryContextAllocZero(context, length + 1);
@@ -251,13 +251,7 @@ read_calendar(const char *name, int length)
 	run("SELECT c.time_zone FROM crm.business_calendar c WHERE c.name OPERATOR(pg_catalog.=) $1", argument);
 	if (SPI_processed == 0)
 		report_unknown(calendar->name, argument);
-	zone = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	calendar->zone = pg_tzset(zone);
-	if (calendar->zone == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown time zone \"%s\" of calendar \"%s\"", zone, calendar->name),
-				 errhint("Use an IANA name such as Europe/Moscow; pg_timezone_names lists them.")));
+	calendar->zone = crm_zone_find(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 	read_hours(calendar, argument);
 	read_exceptions(calendar, argument);
 	read_holidays(calendar, argument);
