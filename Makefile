@@ -52,10 +52,10 @@ DATA        = $(SQL_FROZEN)
 DATA_built  = $(SQL_CURRENT) $(SQL_DELTAS)
 DOCS        = $(wildcard doc/*.md)
 
-PG_CPPFLAGS = -Isrc -DCRM_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags icu-uc libical 2>/dev/null)
+PG_CPPFLAGS = -Isrc -DCRM_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags icu-uc 2>/dev/null)
 PG_CFLAGS   = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement $(CRM_CFLAGS)
-SHLIB_LINK  = $(or $(shell pkg-config --libs icu-uc 2>/dev/null),-licuuc -licudata) -lical $(CRM_LINK)
+SHLIB_LINK  = $(or $(shell pkg-config --libs icu-uc 2>/dev/null),-licuuc -licudata) $(CRM_LINK)
 
 REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS   = --inputdir=test --load-extension=crm

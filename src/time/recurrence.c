@@ -5,13 +5,12 @@
  * A rule goes by periods: every interval-th year, month, week, day, hour,
  * minute or second from the one of its start.  A period has days and, on each
  * of them, hours, minutes and seconds; its occurrences are all combinations, in
- * order, or those that BYSETPOS numbers.
+ * order, or those that BYSETPOS numbers.  Days of weeks, months and years are
+ * found by looking at each of them: a rule says in so many words which it
+ * means, and a year has only 366.
  */
 #include "time/recurrence.h"
 
-#include <libical/ical.h>
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,14 +34,12 @@ struct CrmRecurrenceCursor
 	int64_t		last;			/* the end of all times */
 	int			counted;
 
-	/* Of years, months and weeks. */
-	icalrecur_iterator *iterator;
-	int			next_day;		/* read ahead */
-	bool		has_next_day;
-
-	/* Of days and less: the next period begins, and how long one is. */
+	/*
+	 * The next period: of days and less when it begins, of weeks, months and
+	 * years its number.
+	 */
 	int64_t		period;
-	int64_t		unit;
+	int64_t		unit;			/* how long one is; 0 for weeks, months and years */
 
 	/* The period that is being told. */
 	int			days[MAX_DAYS];
@@ -81,7 +78,7 @@ lists(const CrmRecurrenceList *list, int value)
 }
 
 /* ------------------------------------------------------------------
- * Periods of days and less.
+ * Which days a rule means.
  * ------------------------------------------------------------------ */
 
 /* The number of the week that has a day. */
@@ -127,29 +124,55 @@ means_week(const CrmRecurrence *rule, int day)
 		lists(&rule->weeks, (int) (week - first_week(rule, year + 1)));
 }
 
-/* Whether a rule may mean a day, by all but the number of a weekday. */
+/* Whether a day is the nth of its kind among so many, counted from the end when negative. */
+static bool
+is_nth(int nth, int number, int of)
+{
+	return nth > 0 ? (number - 1) / 7 + 1 == nth : (of - number) / 7 + 1 == -nth;
+}
+
 static bool
 means_day(const CrmRecurrence *rule, int day)
 {
 	int			year;
 	int			month;
 	int			day_of_month;
+	int			month_length;
+	int			day_of_year;
+	int			year_length;
 	int			weekday = crm_weekday(day);
 	bool		found = rule->day_count == 0;
 
 	crm_date_of_day(day, &year, &month, &day_of_month);
+	month_length = crm_days_in_month(year, month);
 	if (rule->months.count > 0 && !lists(&rule->months, month))
 		return false;
 	if (rule->month_days.count > 0 && !lists(&rule->month_days, day_of_month) &&
-		!lists(&rule->month_days, day_of_month - crm_days_in_month(year, month) - 1))
+		!lists(&rule->month_days, day_of_month - month_length - 1))
 		return false;
-	if (rule->year_days.count > 0 && !lists(&rule->year_days, day - crm_day_of_date(year, 1, 1) + 1) &&
-		!lists(&rule->year_days, day - crm_day_of_date(year + 1, 1, 1)))
+	day_of_year = day - crm_day_of_date(year, 1, 1) + 1;
+	year_length = 337 + crm_days_in_month(year, 2);
+	if (rule->year_days.count > 0 && !lists(&rule->year_days, day_of_year) &&
+		!lists(&rule->year_days, day_of_year - year_length - 1))
 		return false;
+	if (rule->weeks.count > 0 && !means_week(rule, day))
+		return false;
+	/* The nth weekday is of the month where the rule names one, else of the year. */
 	for (int i = 0; i < rule->day_count && !found; i++)
-		found = rule->days[i].weekday == weekday;
-	return found && (rule->weeks.count == 0 || means_week(rule, day));
+	{
+		const CrmRecurrenceDay *by = &rule->days[i];
+
+		found = by->weekday == weekday &&
+			(by->nth == 0 ||
+			 (rule->frequency == CRM_MONTHLY || rule->months.count > 0 ?
+			  is_nth(by->nth, day_of_month, month_length) : is_nth(by->nth, day_of_year, year_length)));
+	}
+	return found;
 }
+
+/* ------------------------------------------------------------------
+ * Periods of days and less.
+ * ------------------------------------------------------------------ */
 
 /* Moves the next period to the first that begins at that time or later. */
 static void
@@ -231,116 +254,64 @@ period_of(const CrmRecurrence *rule, int day)
 static int
 first_of_period(const CrmRecurrence *rule, int64_t period)
 {
-	switch (rule->frequency)
-	{
-		case CRM_WEEKLY:
-			return first_of_week(rule, period);
-		case CRM_MONTHLY:
-			return crm_day_of_date((int) floor_divide(period, 12), (int) (period - floor_divide(period, 12) * 12) + 1, 1);
-		default:
-			return crm_day_of_date((int) period, 1, 1);
-	}
-}
-
-/*
- * What libical tells beyond the rule is left out: a 53rd week of a year that
- * has 52, days of the first year that belong to the one before.
- */
-static bool
-read_day(CrmRecurrenceCursor *cursor)
-{
-	for (;;)
-	{
-		struct icaltimetype time = icalrecur_iterator_next(cursor->iterator);
-
-		if (icaltime_is_null_time(time) || time.year > LAST_YEAR + 1)
-			return false;
-		cursor->next_day = crm_day_of_date(time.year, time.month, time.day);
-		if (means_day(&cursor->rule, cursor->next_day))
-			return true;
-	}
+	if (rule->frequency == CRM_WEEKLY)
+		return first_of_week(rule, period);
+	if (rule->frequency == CRM_MONTHLY)
+		return crm_day_of_date((int) (period / 12), (int) (period % 12) + 1, 1);
+	if (rule->weeks.count > 0)
+		return first_of_week(rule, first_week(rule, (int) period));
+	return crm_day_of_date((int) period, 1, 1);
 }
 
 static CrmRecurrenceStep
 next_long_period(CrmRecurrenceCursor *cursor)
 {
-	int64_t		period;
+	const CrmRecurrence *rule = &cursor->rule;
 
-	if (!cursor->has_next_day || (int64_t) cursor->next_day * DAY_SECONDS > cursor->last)
-		return CRM_RECURRENCE_END;
-	period = period_of(&cursor->rule, cursor->next_day);
-	cursor->day_count = 0;
-	while (cursor->has_next_day && period_of(&cursor->rule, cursor->next_day) == period && cursor->day_count < MAX_DAYS)
+	for (int i = 0; i < PERIODS_A_CALL; i++)
 	{
-		if (cursor->day_count == 0 || cursor->next_day > cursor->days[cursor->day_count - 1])
-			cursor->days[cursor->day_count++] = cursor->next_day;
-		cursor->has_next_day = read_day(cursor);
+		int			day = first_of_period(rule, cursor->period);
+		int			end = first_of_period(rule, cursor->period + 1);
+
+		if ((int64_t) day * DAY_SECONDS > cursor->last)
+			return CRM_RECURRENCE_END;
+		cursor->period += rule->interval;
+		cursor->day_count = 0;
+		for (; day < end; day++)
+			if (means_day(rule, day))
+				cursor->days[cursor->day_count++] = day;
+		if (cursor->day_count > 0)
+			return CRM_RECURRENCE_FOUND;
 	}
-	return CRM_RECURRENCE_FOUND;
+	return CRM_RECURRENCE_BUSY;
 }
 
-/*
- * Has libical tell the days from the first of a period on, with all that the
- * RFC takes from the start spelled out.
- */
-static bool
-open_days(CrmRecurrenceCursor *cursor, int64_t period)
+/* What a rule by weeks, months or years takes from its start. */
+static void
+fill_days(CrmRecurrence *rule, int start_day)
 {
-	CrmRecurrence days = cursor->rule;
-	struct icalrecurrencetype recurrence;
-	struct icaltimetype begin = icaltime_null_time();
-	int			first = first_of_period(&cursor->rule, period);
-	int			start_day = day_of(cursor->start);
-	int			fatal = icalerror_get_errors_are_fatal();
 	int			year;
 	int			month;
 	int			day_of_month;
-	char		text[8192];
-	bool		by_day;
+	bool		by_day = rule->month_days.count > 0 || rule->year_days.count > 0 || rule->day_count > 0;
 
+	if (by_day)
+		return;
 	crm_date_of_day(start_day, &year, &month, &day_of_month);
-	by_day = days.month_days.count > 0 || days.year_days.count > 0 || days.weeks.count > 0 || days.day_count > 0;
-	if (days.frequency == CRM_YEARLY && !by_day && days.months.count == 0)
+	if (rule->frequency == CRM_WEEKLY || rule->weeks.count > 0)
 	{
-		days.months.count = 1;
-		days.months.values[0] = month;
+		rule->day_count = 1;
+		rule->days[0].nth = 0;
+		rule->days[0].weekday = crm_weekday(start_day);
+		return;
 	}
-	if (days.frequency == CRM_YEARLY && days.month_days.count > 0 && days.months.count == 0)
+	rule->month_days.count = 1;
+	rule->month_days.values[0] = day_of_month;
+	if (rule->frequency == CRM_YEARLY && rule->months.count == 0)
 	{
-		days.months.count = 12;
-		for (int i = 0; i < 12; i++)
-			days.months.values[i] = i + 1;
+		rule->months.count = 1;
+		rule->months.values[0] = month;
 	}
-	if (days.frequency != CRM_WEEKLY && !by_day)
-	{
-		days.month_days.count = 1;
-		days.month_days.values[0] = day_of_month;
-	}
-	else if (days.day_count == 0 &&
-			 (days.frequency == CRM_WEEKLY ||
-			  (days.weeks.count > 0 && days.month_days.count == 0 && days.year_days.count == 0)))
-	{
-		days.day_count = 1;
-		days.days[0].nth = 0;
-		days.days[0].weekday = crm_weekday(start_day);
-	}
-	/* What is not of days. */
-	days.seconds.count = days.minutes.count = days.hours.count = days.positions.count = 0;
-	days.count = 0;
-	days.has_until = false;
-	if (crm_recurrence_print(&days, text, sizeof(text)) >= sizeof(text))
-		return false;
-	crm_date_of_day(first, &begin.year, &begin.month, &begin.day);
-	begin.is_date = 1;
-	icalerror_set_errors_are_fatal(0);
-	recurrence = icalrecurrencetype_from_string(text);
-	if (recurrence.freq != ICAL_NO_RECURRENCE)
-		cursor->iterator = icalrecur_iterator_new(recurrence, begin);
-	/* That a rule never comes is an error to libical; to us it has no days. */
-	icalerror_clear_errno();
-	icalerror_set_errors_are_fatal(fatal);
-	cursor->has_next_day = cursor->iterator != NULL && read_day(cursor);
-	return true;
 }
 
 /* ------------------------------------------------------------------
@@ -492,24 +463,12 @@ crm_recurrence_open(const CrmRecurrence *rule, int64_t start, int64_t from)
 	}
 	else
 	{
-		int64_t		period;
-
+		fill_days(&cursor->rule, day_of(start));
+		cursor->period = period_of(rule, day_of(start));
 		if (from >= end)
 			from = end - 1;
-		period = period_of(rule, day_of(start));
 		if (rule->count == 0 && from > start)
-			period += (period_of(rule, day_of(from)) - period) / rule->interval * rule->interval;
-		/*
-		 * The first week of a year may begin before it, which libical gets
-		 * wrong in the year of its start.
-		 */
-		if (rule->weeks.count > 0)
-			period -= 2 * rule->interval;
-		if ((rule->frequency != CRM_WEEKLY && period < 1) || !open_days(cursor, period))
-		{
-			crm_recurrence_close(cursor);
-			return NULL;
-		}
+			cursor->period += (period_of(rule, day_of(from)) - cursor->period) / rule->interval * rule->interval;
 	}
 	return cursor;
 }
@@ -517,7 +476,5 @@ crm_recurrence_open(const CrmRecurrence *rule, int64_t start, int64_t from)
 void
 crm_recurrence_close(CrmRecurrenceCursor *cursor)
 {
-	if (cursor->iterator != NULL)
-		icalrecur_iterator_free(cursor->iterator);
 	free(cursor);
 }

@@ -2,10 +2,9 @@
  * recurrence.h
  *		Recurrence rules of RFC 5545, by the clock on the wall.
  *
- * Knows nothing of the server.  Times are seconds since 2000-01-01 on a wall
- * without a time zone.  libical says which days of the weeks, months and years
- * a rule means; the clock, BYSETPOS, COUNT, UNTIL and EXDATE are here, so that
- * no call runs long and no version of libical decides about them.
+ * Pure: knows nothing of the server.  Times are seconds since 2000-01-01 on a
+ * wall without a time zone.  No call runs long: what takes many steps says so
+ * and is called again.
  */
 #ifndef CRM_RECURRENCE_H
 #define CRM_RECURRENCE_H

@@ -53,7 +53,7 @@ report_rule(const char *text, const CrmRecurrenceError *error)
 			 error->hint != NULL ? errhint("%s", error->hint) : 0));
 }
 
-/* libical allocates by malloc(): an error must not leave that behind. */
+/* It is allocated by malloc(): an error must not leave it behind. */
 static void
 close_cursor(void *cursor)
 {
@@ -167,7 +167,7 @@ crm_recurrence_set(PG_FUNCTION_ARGS)
 	int64		at;
 	int64		from;
 	int64		to;
-	int			max = MAX_OCCURRENCES;
+	int			max = MAX_OCCURRENCES + 1;	/* never reached: an error is */
 	bool		is_skipped;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -176,9 +176,7 @@ crm_recurrence_set(PG_FUNCTION_ARGS)
 			return (Datum) 0;
 	from = PG_GETARG_TIMESTAMPTZ(3);
 	to = PG_GETARG_TIMESTAMPTZ(4);
-	if (!PG_ARGISNULL(5))
-		max = PG_GETARG_INT32(5);
-	if (max < 1 || max > MAX_OCCURRENCES)
+	if (!PG_ARGISNULL(5) && ((max = PG_GETARG_INT32(5)) < 1 || max > MAX_OCCURRENCES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max is a number from 1 to %d, not %d", MAX_OCCURRENCES, max)));

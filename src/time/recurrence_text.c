@@ -2,8 +2,7 @@
  * recurrence_text.c
  *		Reading and writing recurrence rules; see recurrence.h.
  *
- * Stricter than libical, which takes much that RFC 5545 forbids, and says
- * what is wrong.
+ * What RFC 5545 forbids is refused, with a word on what is wrong.
  */
 #include "time/recurrence.h"
 
