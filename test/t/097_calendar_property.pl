@@ -10,7 +10,7 @@ use CrmTest;
 use Test::More;
 
 my $seed = $ENV{SEED} || 1;
-my $calendars = $ENV{CALENDARS} || 40;
+my $calendars = $ENV{CALENDARS} || 25;
 srand($seed);
 sub pick { return $_[ int(rand(@_)) ] }
 
