@@ -97,7 +97,7 @@ crm_business_add_text(PG_FUNCTION_ARGS)
 	CrmBusinessCalendar *calendar = calendar_argument(fcinfo, 0);
 	int64		from = instant_argument(fcinfo, 1);
 	int64		amount = amount_argument(fcinfo, 2);
-	int64		at;
+	int64		at = 0;
 
 	if (!calendar->works || !crm_business_add(calendar, from, amount, &at))
 		report_end(calendar, amount >= 0);
@@ -131,7 +131,7 @@ crm_next_business_time(PG_FUNCTION_ARGS)
 {
 	CrmBusinessCalendar *calendar = calendar_argument(fcinfo, 0);
 	int64		from = instant_argument(fcinfo, 1);
-	int64		at;
+	int64		at = 0;
 
 	if (crm_is_business_time(calendar, from))
 		PG_RETURN_TIMESTAMPTZ(from);
@@ -159,7 +159,7 @@ crm_add_business_days_text(PG_FUNCTION_ARGS)
 	CrmBusinessCalendar *calendar = calendar_argument(fcinfo, 0);
 	int			from = day_argument(fcinfo, 1);
 	int			days = PG_GETARG_INT32(2);
-	int			day;
+	int			day = 0;
 
 	if (!crm_add_business_days(calendar, from, days, &day))
 		report_end(calendar, days >= 0);
@@ -260,7 +260,7 @@ crm_explain_deadline(PG_FUNCTION_ARGS)
 	int64		amount = amount_argument(fcinfo, 2);
 	int			step = amount < 0 ? -1 : 1;
 	CrmWorkInterval whole;
-	int64		at;
+	int64		at = 0;
 	int			first;
 	int			day;
 

@@ -6,7 +6,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT crm.install() IS NOT NULL AS installed \gset
-SELECT crm.create_calendar('office', 'Mo-Fr 09:00-13:00,14:00-18:00; Sa 10:00-14:00', 'Europe/Berlin');
+SELECT crm.create_calendar('office', 'Mo-Fr 09:00-13:00,14:00-18:00; Sa 10:00-14:00', 'Europe/Berlin') IS NULL AS made \gset
 INSERT INTO crm.business_exception (calendar, day)
 SELECT 'office', date '2020-01-01' + n * 29 FROM generate_series(0, 100) n;
 
@@ -78,6 +78,6 @@ CALL measure('three years', 'loop in PL/pgSQL', 'SELECT count(plpgsql_between(a,
 CALL measure('40 hours of work', 'crm.business_add()', 'SELECT count(crm.business_add(''office'', a, ''40 hours'')) FROM pair');
 
 \echo processor time
-SELECT what, variant, pairs, seconds, round(seconds * 1e6 / pairs, 2) AS "µs each",
+SELECT what, variant, pairs, round(seconds, 2) AS seconds, round(seconds * 1e6 / pairs, 2) AS "µs each",
        round((seconds / pairs) / nullif(first_value(seconds / pairs) OVER (PARTITION BY what ORDER BY n), 0), 1) AS ratio
 FROM result ORDER BY n;
