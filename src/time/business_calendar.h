@@ -62,7 +62,6 @@ typedef struct CrmCalendarYear
 	int			working_days;
 	const CrmWorkDay *work[366];
 	int64		sum[367];		/* working time of the year before each of its days */
-	bool		has_sums;
 } CrmCalendarYear;
 
 typedef struct CrmBusinessCalendar
