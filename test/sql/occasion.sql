@@ -33,6 +33,10 @@ SELECT min(day) FROM crm.upcoming_occasions('1990-01-01', '2000-12-31') WHERE co
 SELECT count(*) FROM crm.upcoming_occasions('2026-12-31', '2026-01-01');
 SELECT count(*) FROM crm.upcoming_occasions(NULL, '2026-01-01');
 
+-- The next 30 days, for people.
+UPDATE crm.contact SET birth_date = make_date(1990, extract(month FROM current_date + 10)::integer, least(extract(day FROM current_date + 10), 28)::integer), family_name = 'Next' WHERE id = 4;
+SELECT contact, occasion, owner, day BETWEEN current_date AND current_date + 30 AS soon FROM crm.v_upcoming_occasion WHERE contact_id = 4 AND occasion = 'birthday';
+
 -- Tasks: in Vladivostok the 25th begins at 14:00 UTC of the 24th.
 SELECT crm.make_greeting_tasks('2026-01-24 13:30+00', ahead => '0') AS before, crm.make_greeting_tasks('2026-01-24 14:30+00', ahead => '0') AS day_began;
 SELECT kind, title, contact_id, assignee_id, due_at, remind_at, due_at AT TIME ZONE time_zone AS due_on, origin_key FROM crm.task ORDER BY origin_key;
