@@ -44,6 +44,35 @@ CREATE INDEX activity_occurred_at ON crm.activity (contact_id, occurred_at);
 CREATE INDEX activity_deal ON crm.activity (deal_id, occurred_at) WHERE deal_id IS NOT NULL;
 CREATE INDEX activity_agent ON crm.activity (agent_id, occurred_at) WHERE agent_id IS NOT NULL;
 
+CREATE SEQUENCE crm.task_series_id_seq;
+
+CREATE TABLE crm.task_series (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.task_series_id_seq'), -- Number of the series.
+    rrule text NOT NULL, -- Recurrence rule of RFC 5545, such as FREQ=MONTHLY;BYDAY=-1FR.
+    starts timestamp NOT NULL, -- The first possible time, on the wall of time_zone.
+    time_zone text NOT NULL CHECK (time_zone ~ '^[A-Za-z]'), -- IANA time zone of starts and of all occurrences; when not given, the assignee's.
+    next_at timestamptz, -- The occurrence for which a task is made next; null when there is none.
+    active boolean NOT NULL DEFAULT true, -- Whether tasks are made.
+    ahead interval NOT NULL DEFAULT '0' CHECK (ahead >= '0' AND ahead <= '366 days'), -- How long before it is due a task is made.
+    remind_before interval CHECK (remind_before >= '0'), -- How long before it is due to remind the assignee; null for never.
+    kind text NOT NULL DEFAULT 'todo' CHECK (kind <> ''), -- Kind of the tasks.
+    title text NOT NULL CHECK (title <> ''), -- Their title.
+    description text, -- More about them.
+    contact_id bigint REFERENCES crm.contact (id), -- The person they concern.
+    company_id bigint REFERENCES crm.company (id), -- The company they concern.
+    deal_id bigint REFERENCES crm.deal (id) ON DELETE CASCADE, -- The deal they belong to.
+    assignee_id bigint REFERENCES crm.agent (id), -- Who does them.
+    author_id bigint REFERENCES crm.agent (id), -- Who wants them done.
+    priority integer NOT NULL DEFAULT 3 CHECK (priority BETWEEN 1 AND 5), -- 1 is the most urgent, 5 the least.
+    attrs jsonb NOT NULL DEFAULT '{}', -- More, as you like, for each task.
+    created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
+    created_by text NOT NULL DEFAULT current_user -- Role that made it.
+);
+COMMENT ON TABLE crm.task_series IS 'Tasks that recur: by what rule, and what each is like. crm.make_due_tasks() makes them.';
+CREATE INDEX task_series_due ON crm.task_series (next_at) WHERE active;
+CREATE INDEX task_series_contact ON crm.task_series (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX task_series_company ON crm.task_series (company_id) WHERE company_id IS NOT NULL;
+
 CREATE SEQUENCE crm.task_id_seq;
 
 CREATE TABLE crm.task (
@@ -66,6 +95,7 @@ CREATE TABLE crm.task (
     reminded_at timestamptz, -- When the reminder went out; null before, and again when remind_at changes.
     overdue_at timestamptz, -- When it was found overdue; null before, and again when due_at changes.
     origin_key text UNIQUE, -- What made it, once: such as service:12:2026-05-01; null when a person did.
+    series_id bigint REFERENCES crm.task_series (id) ON DELETE SET NULL, -- The series that made it; null for none.
     attrs jsonb NOT NULL DEFAULT '{}', -- More, as you like.
     created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
     updated_at timestamptz NOT NULL DEFAULT now(), -- When it was last changed; kept by trigger.
@@ -140,6 +170,8 @@ CREATE INDEX outbox_pending ON crm.outbox (topic, available_at, id) WHERE status
 CREATE TRIGGER task_state BEFORE INSERT OR UPDATE OF kind, title, description, contact_id, company_id, deal_id, assignee_id, author_id,
     status, priority, due_at, remind_at, time_zone, done_at, result, attrs ON crm.task
     FOR EACH ROW EXECUTE FUNCTION crm.task_state();
+CREATE TRIGGER task_series_next BEFORE INSERT OR UPDATE OF rrule, starts, time_zone ON crm.task_series
+    FOR EACH ROW EXECUTE FUNCTION crm.task_series_next();
 CREATE TRIGGER task_done AFTER UPDATE OF status ON crm.task
     FOR EACH ROW WHEN (NEW.status = 'done' AND OLD.status <> 'done') EXECUTE FUNCTION crm.task_done();
 CREATE TRIGGER reminder_time BEFORE INSERT OR UPDATE OF remind_on, time_zone, agent_id ON crm.reminder
@@ -149,3 +181,4 @@ CREATE INDEX activity_company ON crm.activity (company_id) WHERE company_id IS N
 CREATE INDEX task_company ON crm.task (company_id) WHERE company_id IS NOT NULL;
 CREATE INDEX reminder_contact ON crm.reminder (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX notification_contact ON crm.notification (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX task_of_series ON crm.task (series_id) WHERE series_id IS NOT NULL;

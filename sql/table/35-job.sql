@@ -18,6 +18,8 @@ COMMENT ON TABLE crm.job IS 'What is done by the clock. crm.run_due_jobs() runs 
 INSERT INTO crm.job (name, function, every, daily_at, weekdays, enabled, next_run_at) VALUES
     ('reminders', 'fire_reminders', '1 minute', NULL, NULL, true, now()),
     ('match', 'match_tick', '1 minute', NULL, NULL, true, now()),
+    ('recurring tasks', 'make_due_tasks', '1 minute', NULL, NULL, true, now()),
+    ('greetings', 'make_greeting_tasks', '1 hour', NULL, NULL, false, now()),
     ('segments', 'segment_tick', '1 minute', NULL, NULL, true, now()),
     ('segment history', 'compact_segment_history', NULL, '01:30', NULL, false, now()),
     ('service', 'remind_service', NULL, '04:00', NULL, true, now()),
