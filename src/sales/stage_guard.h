@@ -9,6 +9,7 @@
 
 /* SQLSTATEs of the domain; doc/errors.md explains them. */
 #define CRM_ERRCODE_TRANSITION	MAKE_SQLSTATE('R', 'M', '0', '0', '1')
+#define CRM_ERRCODE_GUARD		MAKE_SQLSTATE('R', 'M', '0', '0', '2')
 #define CRM_ERRCODE_REQUIRED	MAKE_SQLSTATE('R', 'M', '0', '0', '3')
 #define CRM_ERRCODE_UNKNOWN		MAKE_SQLSTATE('R', 'M', '0', '0', '4')
 #define CRM_ERRCODE_TIME_ORDER	MAKE_SQLSTATE('R', 'M', '0', '0', '6')
