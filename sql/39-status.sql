@@ -19,6 +19,8 @@ BEGIN
     -- entered is still there, and writing it again derives them anew.
     UPDATE crm.contact_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
     UPDATE crm.company_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
+    UPDATE crm.stage SET entry_guard = entry_guard WHERE (entry_guard IS NOT NULL AND entry_rule IS NULL) OR (exit_guard IS NOT NULL AND exit_rule IS NULL);
+    UPDATE crm.stage_transition SET guard = guard WHERE guard IS NOT NULL AND guard_rule IS NULL;
     -- Merges of 0.1.0 have a journal only.
     INSERT INTO crm.merge (id, entity, survivor_id, absorbed_ids, at, actor, next_transaction_id)
     SELECT j.merge_id, 'contact', j.survivor_id, array_agg(DISTINCT j.absorbed_id ORDER BY j.absorbed_id), min(j.at), min(j.actor), NULL
@@ -119,20 +121,20 @@ BEGIN
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|segment(_.*)?|incentive|sales_goal|agent|team|territory|branch|notification',
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|document|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|segment(_.*)?|incentive|sales_goal|agent|team|territory|branch|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member)|segment|segment_(chunk|offer|history|fill)|incentive', NULL),
-            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+            ('crm_agent', 'SELECT', '(contact|company|deal|document|qualification|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|deal_qualification|milestone_overdue|pipeline_total|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member)|segment|segment_(chunk|offer|history|fill)|incentive', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|document|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|contact_metric|deal_history'),
-            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
+            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_(contact|member)|reminder', NULL),
             ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?', NULL),
+            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|pipeline_total|order|contact_metric)|task|stage_win_rate|(v_)?segment(_.*)?|incentive|campaign(_.*)?', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_pipeline_total|v_deal_history|deal|deal_history|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)

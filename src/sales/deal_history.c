@@ -178,11 +178,9 @@ add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
 	TimestampTz effective_at = batch->now;
 
 	/* A trigger that fired after the guard may have changed the stage. */
-	if (new_row != NULL && old_stage != new_stage)
-	{
-		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage);
+	if (new_row != NULL && old_stage != new_stage &&
+		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage))
 		effective_at = entered_at(batch, new_row);
-	}
 	if (old_row == NULL)
 		add_entry(batch, deal_id, "*", NULL, row_values(new_row, batch->desc), effective_at);
 	else if (new_row == NULL)

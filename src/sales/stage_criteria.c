@@ -55,7 +55,7 @@ crm_move_is_judged(const CrmMoveCase *move)
 	const CrmCriteria *a = move->move;
 	const CrmCriteria *b = &move->to->entry;
 
-	if (move->from != NULL && move->from->merged_into == move->to->id)
+	if (move->from != NULL && crm_stage_is_merge(move->from, move->to))
 		return false;
 	return a->guard != NULL || a->fields > 0 || a->roles > 0 || b->guard != NULL || b->fields > 0 ||
 		(move->from != NULL && move->from->exit_guard != NULL) ||

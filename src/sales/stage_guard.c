@@ -185,7 +185,7 @@ report_forbidden(const char *label, const CrmStage *from, const CrmStage *to)
 					 quote_literal_cstr(to->name))));
 }
 
-void
+bool
 crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id)
 {
 	const CrmStage *from;
@@ -195,9 +195,10 @@ crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to
 	from = crm_stage_find(from_id);
 	to = crm_stage_find(to_id);
 	if (to == NULL || (from == NULL && from_id != 0))
-		return;					/* the foreign key says it */
+		return true;			/* the foreign key says it */
 	if (crm_stage_move(from_id, to_id) == NULL)
 		report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
+	return from == NULL || !crm_stage_is_merge(from, to);
 }
 
 static const CrmStage *
@@ -264,7 +265,7 @@ follow_pipeline(Guarded *row, const CrmStage *stage, bool given)
 
 /* When the deal came to its stage. */
 static void
-set_entered(Guarded *row, const CrmStage *from, const CrmStage *stage)
+set_entered(Guarded *row, const CrmStage *stage)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
@@ -281,9 +282,6 @@ set_entered(Guarded *row, const CrmStage *from, const CrmStage *stage)
 			set_value(row, COL_ENTERED, TimestampTzGetDatum(now));
 		return;
 	}
-	/* A deal whose stage was merged has been there all the time. */
-	if (from->merged_into == stage->id && !row->isnull[COL_ENTERED] && is_untouched(row, COL_ENTERED))
-		return;
 	if (row->isnull[COL_ENTERED] || is_untouched(row, COL_ENTERED))
 		set_value(row, COL_ENTERED, TimestampTzGetDatum(now));
 	if (time_value(row, COL_ENTERED) >= DatumGetTimestampTz(row->old_value[COL_ENTERED]))
@@ -489,9 +487,10 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 				report_forbidden(deal_label(&row), from, stage);
 		}
 	}
-	if (is_insert || from != NULL)
+	/* A deal whose stage was merged has been at the other all the time. */
+	if (is_insert || (from != NULL && !crm_stage_is_merge(from, stage)))
 	{
-		set_entered(&row, from, stage);
+		set_entered(&row, stage);
 		set_outcome(&row, from, stage);
 	}
 	set_closed(&row, stage);

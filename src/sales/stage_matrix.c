@@ -299,7 +299,7 @@ crm_stage_move(int64 from, int64 to)
 		return &move->criteria;
 	/* The deals of a stage that was merged go on to the other. */
 	origin = from == 0 ? NULL : crm_stage_find(from);
-	return origin != NULL && origin->merged_into == to ? &nothing : NULL;
+	return origin != NULL && origin->merged_into != 0 && origin->merged_into == to ? &nothing : NULL;
 }
 
 MemoryContext

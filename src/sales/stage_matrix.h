@@ -70,6 +70,9 @@ extern const CrmStage *crm_stage_first(int64 pipeline_id);
  */
 extern const CrmCriteria *crm_stage_move(int64 from, int64 to);
 
+/* Whether the stage was merged into the other, and its deals go there. */
+#define crm_stage_is_merge(from, to) ((from)->merged_into == (to)->id)
+
 /* Where the matrix is kept: what is made of it may live there, too. */
 extern MemoryContext crm_stage_matrix_context(void);
 
