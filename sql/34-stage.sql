@@ -5,7 +5,7 @@
 
 CREATE FUNCTION crm.stage_judge() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_stage_judge';
-COMMENT ON FUNCTION crm.stage_judge() IS 'Constraint trigger AFTER INSERT OR UPDATE FOR EACH ROW on crm.deal, deferred: judges moves made with crm.stage_check = deferred by the deal as it is at the end of the transaction. Errors: 42501, RM002, RM003.';
+COMMENT ON FUNCTION crm.stage_judge() IS 'Constraint trigger AFTER INSERT OR UPDATE FOR EACH ROW on crm.deal, deferred: judges moves made with crm.stage_check = deferred by the deal as it is at the end of the transaction. Errors: RM002, RM003.';
 
 /* Qualification. */
 
@@ -311,8 +311,10 @@ BEGIN
     IF TG_OP = 'UPDATE' AND NEW.due_at IS DISTINCT FROM OLD.due_at THEN
         NEW.late_at := NULL;
     END IF;
-    IF TG_TABLE_NAME = 'document' AND (TG_OP = 'INSERT' OR NEW.status <> OLD.status) THEN
-        NEW.status_at := now();
+    IF TG_TABLE_NAME = 'document' THEN
+        IF TG_OP = 'INSERT' OR NEW.status <> OLD.status THEN
+            NEW.status_at := now();
+        END IF;
     END IF;
     RETURN NEW;
 END

@@ -145,7 +145,7 @@ _PG_init(void)
 							NULL);
 	DefineCustomEnumVariable("crm.stage_check",
 							 "When what a move of a deal asks for is judged: immediate or deferred.",
-							 "Deferred, roles, required fields, milestones, documents and guards are judged at the end of the transaction, or at SET CONSTRAINTS ALL IMMEDIATE. Whether the move is allowed at all is judged at once.",
+							 "Deferred, required fields, stages, milestones, documents and guards are judged at the end of the transaction, or at SET CONSTRAINTS ALL IMMEDIATE. Whether the move is allowed, and to whom, is judged at once.",
 							 &crm_stage_check,
 							 CRM_STAGE_CHECK_IMMEDIATE,
 							 stage_checks,

@@ -313,6 +313,7 @@ judge_guards(CrmJudge *judge, const CrmMoveCase *move, const Guard *guards, int 
 	CrmRuleRow *row;
 	StringInfoData unmet;
 	StringInfoData names;
+	int			failed = 0;
 
 	make_profile(deal);
 	for (int i = 0; i < count; i++)
@@ -336,11 +337,12 @@ judge_guards(CrmJudge *judge, const CrmMoveCase *move, const Guard *guards, int 
 	{
 		if (crm_rule_site_holds(judge->site, guards[i].rule))
 			continue;
-		appendStringInfo(&names, "%s%s", names.len > 0 ? " and " : "", guards[i].name);
+		appendStringInfo(&names, "%s%s", failed++ > 0 ? " and " : "", guards[i].name);
 		crm_rule_tell_unmet(row, guards[i].rule, &unmet);
 	}
-	if (names.len > 0)
+	if (failed > 0)
 	{
+		appendStringInfoString(&names, failed > 1 ? " are not met" : " is not met");
 		verdict->unmet = unmet.data;
 		verdict->guards = names.data;
 	}
@@ -356,9 +358,8 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 	int			count = 0;
 	CrmOwnerRights caller;
 
-	verdict.roles = missing_roles(move->move);
-	if (verdict.roles != NULL && !is_complete)
-		return verdict;
+	if (is_complete)
+		verdict.roles = missing_roles(move->move);
 	if (move->from != NULL && move->from->exit_guard != NULL)
 		guards[count++] = (Guard) {move->from->exit_guard, psprintf("the exit guard of stage \"%s\"", move->from->name)};
 	if (move->to->entry.guard != NULL)
@@ -376,26 +377,33 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 }
 
 void
+crm_move_require_role(const CrmMoveCase *move)
+{
+	const char *roles = missing_roles(move->move);
+
+	if (roles != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not let deal %s %s", GetUserNameFromId(GetUserId(), false), move->label, crm_move_label(move)),
+				 errdetail("That is for members of: %s.", roles),
+				 errhint("Ask one of them to do it; who may is in crm.stage_transition.roles.")));
+}
+
+void
 crm_move_require(CrmJudge *judge, const CrmMoveCase *move)
 {
 	CrmMoveVerdict verdict = crm_move_judge(judge, move, false);
 
-	if (verdict.roles != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not let deal %s %s", GetUserNameFromId(GetUserId(), false), move->label, crm_move_label(move)),
-				 errdetail("That is for members of: %s.", verdict.roles),
-				 errhint("Ask one of them to do it; who may is in crm.stage_transition.roles.")));
 	if (verdict.missing != NULL)
 		ereport(ERROR,
 				(errcode(CRM_ERRCODE_REQUIRED),
 				 errmsg("deal %s cannot %s without: %s", move->label, crm_move_label(move), verdict.missing),
-				 errhint("Give columns in the same statement; complete the rest first, or move with crm.stage_check = deferred and complete it in the same transaction.")));
+				 errhint("Columns can be given in the same statement; the rest comes first, or, with SET crm.stage_check = deferred, by the end of the transaction.")));
 	if (verdict.unmet != NULL)
 		ereport(ERROR,
 				(errcode(CRM_ERRCODE_GUARD),
-				 errmsg("deal %s cannot %s: %s does not hold", move->label, crm_move_label(move), verdict.guards),
-				 errdetail("Not met: %s.", verdict.unmet),
+				 errmsg("deal %s cannot %s: %s", move->label, crm_move_label(move), verdict.guards),
+				 errdetail("Conditions: %s.", verdict.unmet),
 				 errhint("Change what the conditions name, in the same statement if they are columns of the deal; crm.check_move() tells beforehand.")));
 }
 
@@ -471,7 +479,7 @@ crm_move_problems(PG_FUNCTION_ARGS)
 		if (verdict.missing != NULL)
 			tell(result, "RM003", "Something is missing.", psprintf("%s.", verdict.missing));
 		if (verdict.unmet != NULL)
-			tell(result, "RM002", psprintf("%c%s does not hold.", toupper((unsigned char) verdict.guards[0]), verdict.guards + 1),
+			tell(result, "RM002", psprintf("%c%s.", toupper((unsigned char) verdict.guards[0]), verdict.guards + 1),
 				 psprintf("%s.", verdict.unmet));
 	}
 	table_close(relation, AccessShareLock);

@@ -42,13 +42,16 @@ typedef struct CrmMoveVerdict
 	const char *roles;			/* who may */
 	const char *missing;
 	const char *unmet;			/* conditions, with their values */
-	const char *guards;			/* whose conditions they are */
+	const char *guards;			/* whose conditions they are: ... is not met */
 } CrmMoveVerdict;
 
-/* All that is wrong, or, unless is_complete, what is found wrong first. */
+/* All that is wrong; guards are not asked, unless is_complete, when something is missing. */
 extern CrmMoveVerdict crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete);
 
-/* Raises 42501, RM003 or RM002 when something is. */
+/* Raises 42501 unless the role may make the move. */
+extern void crm_move_require_role(const CrmMoveCase *move);
+
+/* Raises RM003 or RM002 when anything else is wrong. */
 extern void crm_move_require(CrmJudge *judge, const CrmMoveCase *move);
 
 /* How messages call a move: from stage "A" to stage "B". */

@@ -381,9 +381,13 @@ guarded_tuple(const Guarded *row, HeapTuple tuple)
 	return heap_modify_tuple_by_cols(tuple, row->desc, n, columns, values, nulls);
 }
 
+/*
+ * What a move asks for: at once, or, but for who may make it, at the end of
+ * the transaction.
+ */
 static void
 judge(Kept *kept, Relation relation, const Guarded *row, const CrmStage *from, const CrmStage *to,
-	  const CrmCriteria *move, HeapTuple tuple)
+	  const CrmCriteria *move, HeapTuple tuple, bool is_end)
 {
 	CrmMoveCase one = {
 		.relation = relation,
@@ -399,7 +403,10 @@ judge(Kept *kept, Relation relation, const Guarded *row, const CrmStage *from, c
 	if (!crm_move_is_judged(&one))
 		return;
 	one.label = deal_label(row);
-	crm_move_require(kept->judge, &one);
+	if (!is_end)
+		crm_move_require_role(&one);
+	if (is_end || crm_stage_check == CRM_STAGE_CHECK_IMMEDIATE)
+		crm_move_require(kept->judge, &one);
 }
 
 /* The row of a deal as it is now; NULL when it was deleted. */
@@ -501,8 +508,8 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 		set_updated(&row, trigger->tg_trigtuple, tuple);
 	if (row.any_changed)
 		tuple = guarded_tuple(&row, tuple);
-	if (move != NULL && crm_stage_check == CRM_STAGE_CHECK_IMMEDIATE)
-		judge(kept, trigger->tg_relation, &row, from, stage, move, tuple);
+	if (move != NULL)
+		judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, false);
 	return PointerGetDatum(tuple);
 }
 
@@ -555,7 +562,7 @@ crm_stage_judge(PG_FUNCTION_ARGS)
 	memcpy(row.attnum, kept->attnum, sizeof(row.attnum));
 	for (int c = 0; c < COLUMNS; c++)
 		row.value[c] = heap_getattr(tuple, row.attnum[c], row.desc, &row.isnull[c]);
-	judge(kept, trigger->tg_relation, &row, from, stage, move, tuple);
+	judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, true);
 	return PointerGetDatum(NULL);
 }
 
