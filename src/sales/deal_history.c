@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -262,6 +263,12 @@ crm_deal_history(PG_FUNCTION_ARGS)
 	batch->actor = CStringGetTextDatum(crm_current_actor());
 	batch->role = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	batch->now = GetCurrentTransactionStartTimestamp();
+
+	/*
+	 * The check of the stage's key may have waited for a session that changed
+	 * the stages: the moves are then judged by what it left.
+	 */
+	AcceptInvalidationMessages();
 	crm_become_owner(trigger->tg_relation, &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
