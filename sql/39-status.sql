@@ -116,7 +116,7 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|stage_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
             ('crm_admin', 'SELECT', '.*', NULL),
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
