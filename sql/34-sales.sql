@@ -750,7 +750,7 @@ BEGIN
                 GROUP BY i.stage ORDER BY round(avg((i.started IS NOT NULL)::integer), 1), min(i.place))),
             won, lost);
     END IF;
-    UPDATE pg_temp.crm_deal_import i SET stage_id = s.id, kind = s.kind
+    UPDATE pg_temp.crm_deal_import i SET stage_id = coalesce(s.merged_into_id, s.id), kind = s.kind
     FROM crm.stage s WHERE s.pipeline_id = target_pipeline_id AND lower(s.name) = lower(i.stage);
     UPDATE pg_temp.crm_deal_import i
     SET field = 'stage', reason = format('pipeline "%s" has no stage "%s"', pipeline, i.stage)

@@ -528,6 +528,7 @@ BEGIN
         INSERT INTO crm.notification (agent_id, kind, key, title, deal_id, contact_id, created_at)
         SELECT l.owner_id, l.subject || '.late', l.subject || '.late:' || l.key, format('%s: %s is late', l.deal, l.kind), l.deal_id, l.contact_id, as_of
         FROM late l JOIN event e ON e.key = l.key AND e.topic = l.subject || '.late'
+        ORDER BY l.due_at, l.id
         ON CONFLICT (key) DO NOTHING
     )
     SELECT count(*) INTO told FROM event;

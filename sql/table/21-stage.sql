@@ -104,10 +104,10 @@ CREATE TABLE crm.qualification_framework (
     UNIQUE (name, version)
 );
 COMMENT ON TABLE crm.qualification_framework IS 'Ways of telling how promising a deal is, a row a version. crm.revise_framework() makes the next version.';
-INSERT INTO crm.qualification_framework (id, name, description) VALUES
-    (nextval('crm.qualification_framework_id_seq'), 'BANT', 'Budget, authority, need, timeline'),
-    (nextval('crm.qualification_framework_id_seq'), 'MEDDIC', 'Metrics, economic buyer, decision criteria and process, pain, champion'),
-    (nextval('crm.qualification_framework_id_seq'), 'CHAMP', 'Challenges, authority, money, prioritisation');
+INSERT INTO crm.qualification_framework (name, description) VALUES
+    ('BANT', 'Budget, authority, need, timeline'),
+    ('MEDDIC', 'Metrics, economic buyer, decision criteria and process, pain, champion'),
+    ('CHAMP', 'Challenges, authority, money, prioritisation');
 
 CREATE SEQUENCE crm.qualification_criterion_id_seq;
 
@@ -130,7 +130,7 @@ JOIN (VALUES
     ('MEDDIC', 'decision_criteria', 'By what will they choose?', 3), ('MEDDIC', 'decision_process', 'How will they choose?', 4),
     ('MEDDIC', 'identify_pain', 'What hurts?', 5), ('MEDDIC', 'champion', 'Who speaks for us there?', 6),
     ('CHAMP', 'challenges', 'Which challenge do they face?', 1), ('CHAMP', 'authority', 'Who decides?', 2),
-    ('CHAMP', 'money', 'Is there money for it?', 3), ('CHAMP', 'prioritization', 'How urgent is it among the rest?', 4)
+    ('CHAMP', 'money', 'Is there money for it?', 3), ('CHAMP', 'prioritisation', 'How urgent is it among the rest?', 4)
 ) AS c (framework, key, question, position) ON c.framework = f.name AND f.version = 1;
 
 CREATE TABLE crm.deal_qualification (

@@ -60,6 +60,14 @@ SELECT crm.move_problems(d, 99999999) FROM crm.deal d WHERE d.id = 900002;
 -- The profile of a deal shows what guards see.
 SELECT stage, stage_kind, company, company_employees, open_tasks, contact_count, bant_score, qualification, qualified_criteria FROM crm.deal_profile WHERE deal_id = 900002;
 
+-- Tags and events are those of the person.
+SELECT crm.create_contact('{"name": "Regress Olga", "tags": ["vip"]}') AS olga \gset
+SELECT crm.allow_transition('Regress', 'Lead', 'Offer', guard => 'has_tag(''vip'') and not did(''deal_lost'') and amount > 1') > 0 AS allowed;
+UPDATE crm.stage SET entry_guard = NULL WHERE id = :offer;
+UPDATE crm.deal SET stage_id = :offer, amount = 2, close_date = '2026-06-01' WHERE id = 900002;
+SAVEPOINT tagged;
+UPDATE crm.deal SET stage_id = :offer, amount = 2, close_date = '2026-06-01', contact_id = :olga WHERE id = 900002;
+ROLLBACK TO tagged;
 -- What is required is named, all of it.
 SELECT crm.define_field('deal', 'size', 'text') AS defined;
 UPDATE crm.stage SET entry_guard = NULL, exit_guard = NULL, required_fields = '{attrs.size,amount}' WHERE id = :offer;
