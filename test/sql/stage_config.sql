@@ -123,6 +123,45 @@ END
 $$;
 RESET enable_seqscan;
 
+-- Roles: an agent does the day's work, an admin configures, nobody writes what was.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT crm.create_roles();
+INSERT INTO crm.deal (id, name) VALUES (900301, 'Regress role');
+SET LOCAL ROLE crm_agent;
+SELECT crm.qualify_deal(900301, '{"budget": true}') AS met;
+INSERT INTO crm.document (deal_id, kind) VALUES (900301, 'contract');
+INSERT INTO crm.deal_milestone (deal_id, kind) VALUES (900301, 'delivery');
+INSERT INTO crm.deal_member (deal_id, agent_id) SELECT 900301, id FROM crm.agent WHERE false;
+SELECT bant_score, open_documents, open_milestones FROM crm.deal_profile WHERE deal_id = 900301;
+SELECT code FROM crm.check_move(900301, 'Won');
+SELECT count(*) AS none FROM crm.check_move(900301, 'Qualified');
+\set VERBOSITY sqlstate
+UPDATE crm.stage SET entry_guard = 'amount > 1';
+INSERT INTO crm.stage_playbook (stage_id, title) SELECT id, 'x' FROM crm.stage LIMIT 1;
+DELETE FROM crm.stage_history;
+RESET ROLE;
+SET LOCAL ROLE crm_admin;
+UPDATE crm.stage SET entry_guard = 'bant_score > 1' WHERE name = 'Proposal';
+INSERT INTO crm.stage_playbook (stage_id, title) SELECT id, 'x' FROM crm.stage WHERE name = 'Proposal' LIMIT 1;
+DELETE FROM crm.stage_history;
+\set VERBOSITY default
+RESET ROLE;
+SET LOCAL ROLE crm_agent;
+SELECT crm.move_deal(900301, 'Qualified');
+SELECT crm.move_deal(900301, 'Proposal');
+SELECT crm.qualify_deal(900301, '{"need": true}') AS met;
+SELECT crm.move_deal(900301, 'Proposal');
+SELECT count(*) AS tasks FROM crm.task WHERE deal_id = 900301;
+RESET ROLE;
+SET LOCAL ROLE crm_analyst;
+SELECT count(*) > 0 AS funnel FROM crm.v_pipeline;
+RESET ROLE;
+SET LOCAL ROLE crm_marketer;
+SELECT count(*) > 0 AS funnel FROM crm.v_pipeline;
+RESET ROLE;
+ROLLBACK;
+
 -- Who sees which deals: the owner, the members, managers; all see those without an owner.  R-012
 BEGIN;
 CREATE ROLE regress_crm_ann;
