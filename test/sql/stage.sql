@@ -192,7 +192,7 @@ RESET crm.stage_check;
 UPDATE crm.deal SET owner_id = 900001 WHERE id = 900002;
 INSERT INTO crm.deal_milestone (id, deal_id, kind, due_at) VALUES (900004, 900002, 'acceptance', '2026-04-10 00:00+00'), (900005, 900002, 'review', '2026-04-12 00:00+00');
 INSERT INTO crm.document (id, deal_id, kind, status, due_at) VALUES (900003, 900002, 'act', 'sent', '2026-04-11 00:00+00');
-SELECT subject, deal, kind, status, due_at, overdue, owner_id FROM crm.overdue_milestones('2026-04-11 12:00+00') WHERE deal_id = 900002;
+SELECT subject, deal, kind, status, due_at, round(extract(epoch FROM overdue) / 3600) AS hours, owner_id FROM crm.overdue_milestones('2026-04-11 12:00+00') WHERE deal_id = 900002;
 SELECT crm.tell_late_milestones('2026-04-10 00:00+00') AS on_time, crm.tell_late_milestones('2026-04-11 12:00+00') AS late, crm.tell_late_milestones('2026-04-11 12:00+00') AS again;
 SELECT topic, payload - 'deal_id' - 'id' AS payload FROM crm.outbox WHERE topic IN ('milestone.late', 'document.late') AND (payload ->> 'deal_id')::bigint = 900002 ORDER BY id;
 SELECT agent_id, kind, title FROM crm.notification WHERE deal_id = 900002 ORDER BY id;
