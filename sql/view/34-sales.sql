@@ -31,11 +31,15 @@ SELECT
     s.kind, -- open, won or lost.
     count(d.id) AS deals, -- Number of deals at the stage, whenever they came there.
     coalesce(sum(d.amount), 0) AS amount, -- Sum of their amounts.
-    coalesce(d.currency, p.currency) AS currency, -- Currency of the sum; amounts of other currencies are rows of their own.
+    coalesce(sum(d.amount * coalesce(d.probability, w.probability)), 0) AS weighted_amount, -- Sum of amount times probability.
+    coalesce(d.currency, p.currency) AS currency, -- Currency of both sums; amounts of other currencies are rows of their own.
     p.id AS pipeline_id, -- Number of the pipeline.
     s.id AS stage_id -- Number of the stage.
 FROM crm.pipeline p
 JOIN crm.stage s ON s.pipeline_id = p.id AND s.merged_into_id IS NULL
+LEFT JOIN crm.stage_win_rate r ON r.stage_id = s.id
+CROSS JOIN LATERAL (SELECT CASE WHEN s.kind = 'open' AND p.probability_from = 'history' AND r.entered >= p.probability_sample
+                                THEN r.probability ELSE s.probability END AS probability) w
 LEFT JOIN crm.deal d ON d.stage_id = s.id AND d.deleted_at IS NULL
 GROUP BY p.id, s.id, coalesce(d.currency, p.currency)
 ORDER BY p.id, s.position, coalesce(d.currency, p.currency);

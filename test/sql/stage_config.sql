@@ -93,7 +93,7 @@ SELECT name, probability, round(weighted_amount, 2) AS weighted FROM crm.v_deal 
 -- Totals equal the sums of rows.  R-057
 SELECT p.stage, p.deals = count(d.deal_id) AS deals, p.amount = coalesce(sum(d.amount), 0) AS amount, p.weighted_amount = coalesce(sum(d.weighted_amount), 0) AS weighted
 FROM crm.v_pipeline p LEFT JOIN crm.v_deal d ON d.stage_id = p.stage_id WHERE p.pipeline_id IN (:odds, :pipeline) GROUP BY p.pipeline_id, p.stage, p.position, p.deals, p.amount, p.weighted_amount ORDER BY p.pipeline_id, p.position;
-SELECT stage, kind, deals, amount FROM crm.v_pipeline_total WHERE pipeline_id = :odds ORDER BY position;
+SELECT stage, kind, deals, amount, round(weighted_amount, 2) AS weighted FROM crm.v_pipeline_total WHERE pipeline_id = :odds ORDER BY position;
 UPDATE crm.pipeline SET probability_from = 'stage' WHERE id = :odds;
 SELECT crm.refresh_stage_win_rates() AS stages;
 SELECT count(*) FROM crm.stage_win_rate;
