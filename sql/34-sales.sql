@@ -7,11 +7,11 @@
 
 CREATE FUNCTION crm.stage_guard() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_stage_guard';
-COMMENT ON FUNCTION crm.stage_guard() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal: refuses a move that crm.stage_transition does not allow (RM001), an unknown stage (RM004), a loss without a reason (RM003), a move dated before the one before it (RM006); completes pipeline_id, stage_entered_at, closed_at, lost_at_stage_id, currency and updated_at.';
+COMMENT ON FUNCTION crm.stage_guard() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal: refuses a move that crm.stage_transition does not allow (RM001) or that is for other roles (42501), a deal that lacks what the move requires (RM003) or does not meet a guard (RM002), an unknown stage (RM004), a loss without a reason (RM003), a move dated before the one before it (RM006); completes pipeline_id, stage_entered_at, closed_at, lost_at_stage_id, currency and updated_at.';
 
 CREATE FUNCTION crm.stages_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_stages_changed';
-COMMENT ON FUNCTION crm.stages_changed() IS 'Trigger on crm.pipeline, crm.stage and crm.stage_transition: makes every session read the stages and moves anew once the change is committed.';
+COMMENT ON FUNCTION crm.stages_changed() IS 'Trigger on crm.pipeline, crm.stage, crm.stage_transition and what stages require: makes every session read the stages and moves anew once the change is committed.';
 
 CREATE FUNCTION crm.deal_history() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_deal_history';
@@ -29,6 +29,11 @@ DECLARE
 BEGIN
     IF TG_OP <> 'DELETE' THEN
         NEW.probability := coalesce(NEW.probability, CASE NEW.kind WHEN 'won' THEN 1 WHEN 'lost' THEN 0 ELSE 0.5 END);
+        NEW.entry_rule := crm.guard_rule(NEW.entry_guard);
+        NEW.exit_rule := crm.guard_rule(NEW.exit_guard);
+        IF NEW.required_fields IS NOT NULL THEN
+            PERFORM crm.require_deal_fields(NEW.required_fields);
+        END IF;
     END IF;
     IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.kind = OLD.kind) THEN
         RETURN NEW;
@@ -50,12 +55,12 @@ BEGIN
             CASE WHEN deals > 0 THEN format('it has %s deals', deals) ELSE 'deals have been there' END
             USING ERRCODE = 'foreign_key_violation',
                   DETAIL = 'Reports about the past need it.',
-                  HINT = 'To close the stage for new deals, delete the rows of crm.stage_transition that lead to it.';
+                  HINT = 'To close the stage for new deals, delete the rows of crm.stage_transition that lead to it; to be rid of it, call crm.merge_stages().';
     END IF;
     RETURN OLD;
 END
 $$;
-COMMENT ON FUNCTION crm.stage_check() IS 'Trigger on crm.stage: fills probability, refuses to delete a stage that has or had deals (23503) and to change the kind of one that has (RM005).';
+COMMENT ON FUNCTION crm.stage_check() IS 'Trigger on crm.stage: fills probability, derives the rules of guards, refuses guards and fields that do not fit deals (as crm.guard_rule(); 42703), refuses to delete a stage that has or had deals (23503) and to change the kind of one that has (RM005).';
 
 CREATE FUNCTION crm.keep_deal_history() RETURNS trigger
 LANGUAGE plpgsql
@@ -130,7 +135,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     WITH s AS (
         SELECT id, kind, "position", row_number() OVER same_kind AS place,
                count(*) OVER (PARTITION BY kind) AS places
-        FROM crm.stage WHERE stage.pipeline_id = $1
+        FROM crm.stage WHERE stage.pipeline_id = $1 AND merged_into_id IS NULL
         WINDOW same_kind AS (PARTITION BY kind ORDER BY "position")
     )
     (SELECT a.id, b.id
@@ -204,22 +209,24 @@ BEGIN
                coalesce(g.stage ->> 'kind', 'open') AS kind,
                (g.stage ->> 'probability')::numeric AS probability,
                (g.stage ->> 'rotting_after')::interval AS rotting_after,
-               g.stage ->> 'description' AS description
+               g.stage ->> 'description' AS description, g.stage ->> 'entry_guard' AS entry_guard, g.stage ->> 'exit_guard' AS exit_guard,
+               CASE WHEN jsonb_typeof(g.stage -> 'required_fields') = 'array'
+                    THEN ARRAY(SELECT jsonb_array_elements_text(g.stage -> 'required_fields')) END AS required_fields
         FROM jsonb_array_elements(stages) WITH ORDINALITY AS g (stage, place)
     )
-    INSERT INTO crm.stage (pipeline_id, name, "position", kind, probability, rotting_after, description)
+    INSERT INTO crm.stage (pipeline_id, name, "position", kind, probability, rotting_after, description, entry_guard, exit_guard, required_fields)
     SELECT new_pipeline_id, given.name, given.place, given.kind,
            coalesce(given.probability, CASE WHEN given.kind = 'open' THEN round(
                row_number() OVER (PARTITION BY given.kind ORDER BY given.place)::numeric
                / (count(*) OVER (PARTITION BY given.kind) + 1), 2) END),
-           given.rotting_after, given.description
+           given.rotting_after, given.description, given.entry_guard, given.exit_guard, given.required_fields
     FROM given ORDER BY given.place;
     INSERT INTO crm.stage_transition (from_stage_id, to_stage_id)
     SELECT t.from_stage_id, t.to_stage_id FROM crm.default_transitions(new_pipeline_id, flow, entry) t;
     RETURN new_pipeline_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken, or another pipeline is the default.';
+COMMENT ON FUNCTION crm.create_pipeline(jsonb) IS 'Makes a pipeline with its stages and moves and gives its number. Fields: name, description, currency, is_default, stages (array of names or of {name, kind, probability, rotting_after, description, entry_guard, exit_guard, required_fields}), flow and entry as in crm.default_transitions(). Errors: 22023 unknown field or flow; RM003 no stages; 23505 the name is taken, or another pipeline is the default.';
 
 CREATE FUNCTION crm.create_pipeline(name text, stages text[], won text[] DEFAULT '{Won}', lost text[] DEFAULT '{Lost}',
     flow text DEFAULT 'linear', entry text DEFAULT 'any', currency text DEFAULT 'USD')
@@ -283,22 +290,24 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found_id bigint;
 BEGIN
-    SELECT s.id INTO found_id FROM crm.stage s
+    SELECT coalesce(s.merged_into_id, s.id) INTO found_id FROM crm.stage s
     WHERE s.pipeline_id = $1 AND lower(s.name) = lower(stage)
     ORDER BY s.name = stage DESC LIMIT 1;
     IF found_id IS NULL THEN
         RAISE EXCEPTION 'there is no stage "%" in pipeline "%"', stage, (SELECT p.name FROM crm.pipeline p WHERE p.id = $1)
             USING ERRCODE = 'RM004',
                   DETAIL = (SELECT 'Its stages: ' || coalesce(string_agg(quote_ident(s.name), ', ' ORDER BY s."position"), 'none') || '.'
-                            FROM crm.stage s WHERE s.pipeline_id = $1),
+                            FROM crm.stage s WHERE s.pipeline_id = $1 AND s.merged_into_id IS NULL),
                   HINT = 'To move a deal to another pipeline, give the number of the stage.';
     END IF;
     RETURN found_id;
 END
 $$;
-COMMENT ON FUNCTION crm.stage_id(bigint, text) IS 'The number of the stage of that name in a pipeline; letter case matters only where two names differ in nothing else. Errors: RM004 there is none.';
+COMMENT ON FUNCTION crm.stage_id(bigint, text) IS 'The number of the stage of that name in a pipeline; letter case matters only where two names differ in nothing else. The name of a merged stage gives the one it went to. Errors: RM004 there is none.';
 
-CREATE FUNCTION crm.allow_transition(pipeline text, from_stage text, to_stage text) RETURNS bigint
+CREATE FUNCTION crm.allow_transition(pipeline text, from_stage text, to_stage text, guard text DEFAULT NULL, roles text[] DEFAULT NULL,
+    required_fields text[] DEFAULT NULL)
+RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -313,14 +322,20 @@ BEGIN
         from_id := crm.stage_id(pipeline_number, from_stage);
     END IF;
     to_id := crm.stage_id(pipeline_number, to_stage);
-    INSERT INTO crm.stage_transition (from_stage_id, to_stage_id) VALUES (from_id, to_id)
-    ON CONFLICT (from_stage_id, to_stage_id) DO NOTHING;
-    SELECT t.id INTO rule_id FROM crm.stage_transition t
-    WHERE t.from_stage_id IS NOT DISTINCT FROM from_id AND t.to_stage_id = to_id;
+    INSERT INTO crm.stage_transition AS t (from_stage_id, to_stage_id, guard, roles, required_fields) VALUES (from_id, to_id, $4, $5, $6)
+    ON CONFLICT (from_stage_id, to_stage_id) DO UPDATE
+    SET guard = coalesce(excluded.guard, t.guard), roles = coalesce(excluded.roles, t.roles),
+        required_fields = coalesce(excluded.required_fields, t.required_fields)
+    WHERE excluded.guard IS NOT NULL OR excluded.roles IS NOT NULL OR excluded.required_fields IS NOT NULL
+    RETURNING id INTO rule_id;
+    IF NOT FOUND THEN
+        SELECT t.id INTO rule_id FROM crm.stage_transition t
+        WHERE t.from_stage_id IS NOT DISTINCT FROM from_id AND t.to_stage_id = to_id;
+    END IF;
     RETURN rule_id;
 END
 $$;
-COMMENT ON FUNCTION crm.allow_transition(text, text, text) IS 'Allows the move between two stages of a pipeline, or, from null, that a deal begins at to_stage; gives the number of the row in crm.stage_transition. Errors: RM004 unknown pipeline or stage.';
+COMMENT ON FUNCTION crm.allow_transition(text, text, text, text, text[], text[]) IS 'Allows the move between two stages of a pipeline, or, from null, that a deal begins at to_stage; gives the number of the row in crm.stage_transition. guard, roles and required_fields say what the move asks for; of a move that is allowed already those that are given replace its own. Errors: RM004 unknown pipeline or stage; those of crm.guard_rule(); 42703 unknown field; 42704 unknown role.';
 
 CREATE FUNCTION crm.forbid_transition(pipeline text, from_stage text, to_stage text) RETURNS boolean
 LANGUAGE plpgsql
@@ -442,7 +457,7 @@ BEGIN
     RETURN new_deal_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM003 lost without a reason; RM004 unknown name, agent or company; P0002 no such contact.';
+COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM002 a guard is not met; RM003 lost without a reason, or something else that is required is missing; RM004 unknown name, agent or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage_id bigint, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
@@ -462,7 +477,7 @@ BEGIN
     RETURN (SELECT s.name FROM crm.stage s WHERE s.id = $2);
 END
 $$;
-COMMENT ON FUNCTION crm.move_deal(bigint, bigint, text, timestamptz) IS 'Moves a deal to a stage given by number, also of another pipeline, and gives the name of the stage. Does nothing when the deal is there. Errors: RM001 the move is not allowed; RM003 lost without a reason; RM004 unknown deal, stage or reason; RM006 as_of is before the deal entered its present stage.';
+COMMENT ON FUNCTION crm.move_deal(bigint, bigint, text, timestamptz) IS 'Moves a deal to a stage given by number, also of another pipeline, and gives the name of the stage. Does nothing when the deal is there. Errors: RM001 the move is not allowed; RM002 a guard is not met; RM003 something required is missing, such as the reason of a loss; 42501 the move is for others; RM004 unknown deal, stage or reason; RM006 as_of is before the deal entered its present stage.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage text, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
@@ -498,7 +513,7 @@ BEGIN
     SELECT s.id INTO closing
     FROM crm.stage s
     LEFT JOIN crm.stage_transition t ON t.from_stage_id = deal.stage_id AND t.to_stage_id = s.id
-    WHERE s.pipeline_id = deal.pipeline_id AND s.kind = $2
+    WHERE s.pipeline_id = deal.pipeline_id AND s.kind = $2 AND s.merged_into_id IS NULL
     ORDER BY t.id IS NULL, s."position" LIMIT 1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'pipeline "%" has no stage of kind %', deal.pipeline, $2
@@ -523,7 +538,7 @@ BEGIN
     RETURN (SELECT s.name FROM crm.stage s WHERE s.id = won_stage_id);
 END
 $$;
-COMMENT ON FUNCTION crm.win_deal(bigint, numeric, timestamptz) IS 'Moves a deal to the won stage of its pipeline, with the amount it was won for if given; gives the name of the stage. Does nothing when it is won already. Errors: RM001 not allowed from its stage; RM004 no such deal, no won stage.';
+COMMENT ON FUNCTION crm.win_deal(bigint, numeric, timestamptz) IS 'Moves a deal to the won stage of its pipeline, with the amount it was won for if given; gives the name of the stage. Does nothing when it is won already. Errors: RM001 not allowed from its stage; RM002 a guard is not met; RM003 something required is missing, such as a document; 42501 the move is for others; RM004 no such deal, no won stage.';
 
 CREATE FUNCTION crm.lose_deal(deal_id bigint, loss_reason text, lost_to_company_id bigint DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
@@ -541,7 +556,7 @@ BEGIN
     RETURN (SELECT s.name FROM crm.stage s WHERE s.id = lost_stage_id);
 END
 $$;
-COMMENT ON FUNCTION crm.lose_deal(bigint, text, bigint, timestamptz) IS 'Moves a deal to the lost stage of its pipeline with the reason, and the competitor who won if known; gives the name of the stage. Does nothing when it is lost already. Errors: RM001 not allowed from its stage; RM003 without a reason; RM004 no such deal, reason or lost stage.';
+COMMENT ON FUNCTION crm.lose_deal(bigint, text, bigint, timestamptz) IS 'Moves a deal to the lost stage of its pipeline with the reason, and the competitor who won if known; gives the name of the stage. Does nothing when it is lost already. Errors: RM001 not allowed from its stage; RM002 a guard is not met; RM003 without a reason or something else that is required; 42501 the move is for others; RM004 no such deal, reason or lost stage.';
 
 CREATE FUNCTION crm.deal_as_of(deal_id bigint, as_of timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -735,7 +750,7 @@ BEGIN
                 GROUP BY i.stage ORDER BY round(avg((i.started IS NOT NULL)::integer), 1), min(i.place))),
             won, lost);
     END IF;
-    UPDATE pg_temp.crm_deal_import i SET stage_id = s.id, kind = s.kind
+    UPDATE pg_temp.crm_deal_import i SET stage_id = coalesce(s.merged_into_id, s.id), kind = s.kind
     FROM crm.stage s WHERE s.pipeline_id = target_pipeline_id AND lower(s.name) = lower(i.stage);
     UPDATE pg_temp.crm_deal_import i
     SET field = 'stage', reason = format('pipeline "%s" has no stage "%s"', pipeline, i.stage)
@@ -783,6 +798,27 @@ BEGIN
     SET field = 'stage', reason = format('a deal may not begin at "%s"', i.stage)
     WHERE i.reason IS NULL AND i.deal_id IS NULL
       AND NOT EXISTS (SELECT FROM crm.stage_transition t WHERE t.from_stage_id IS NULL AND t.to_stage_id = i.stage_id);
+
+    -- What a move asks for, of the deals that make one that asks for anything.
+    UPDATE pg_temp.crm_deal_import i SET field = 'stage', reason = bad.reason
+    FROM (SELECT c.place, string_agg(concat_ws(' ', p.message, p.detail), ' ' ORDER BY p.code) AS reason
+          FROM pg_temp.crm_deal_import c
+          LEFT JOIN crm.deal d ON d.id = c.deal_id
+          JOIN crm.stage s ON s.id = c.stage_id
+          LEFT JOIN crm.stage f ON f.id = d.stage_id
+          LEFT JOIN crm.stage_transition t ON t.from_stage_id IS NOT DISTINCT FROM d.stage_id AND t.to_stage_id = c.stage_id
+          CROSS JOIN LATERAL crm.move_problems(jsonb_populate_record(d, jsonb_strip_nulls(jsonb_build_object(
+              'name', c.name, 'pipeline_id', target_pipeline_id, 'stage_id', c.stage_id, 'company_id', c.company_id, 'owner_id', c.owner_id,
+              'amount', c.amount, 'currency', c.currency, 'close_date', c.closed, 'external_system', system, 'external_id', c.external_id,
+              'loss_reason_id', CASE WHEN c.kind = 'lost' THEN coalesce(d.loss_reason_id, reason_id) END,
+              'attrs', coalesce(d.attrs, '{}') || c.attrs))), d.stage_id) p
+          WHERE c.reason IS NULL AND c.stage_id IS DISTINCT FROM d.stage_id
+            AND (t.guard IS NOT NULL OR t.roles IS NOT NULL OR t.required_fields IS NOT NULL OR s.entry_guard IS NOT NULL
+                 OR s.required_fields IS NOT NULL OR f.exit_guard IS NOT NULL OR s.kind = 'won' AND d.id IS NOT NULL
+                 OR EXISTS (SELECT FROM crm.stage_prerequisite r WHERE r.stage_id = s.id)
+                 OR EXISTS (SELECT FROM crm.stage_requirement r WHERE r.stage_id = s.id))
+          GROUP BY c.place) bad
+    WHERE bad.place = i.place;
 
     UPDATE crm.deal d
     SET name = i.name, stage_id = i.stage_id,

@@ -20,6 +20,8 @@ BEGIN
     UPDATE crm.contact_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
     UPDATE crm.company_point SET raw = raw WHERE (kind = 'email' AND email IS NULL) OR (kind = 'phone' AND phone IS NULL);
     UPDATE crm.archive_rule SET definition = definition WHERE rule IS NULL AND definition IS NOT NULL;
+    UPDATE crm.stage SET entry_guard = entry_guard WHERE (entry_guard IS NOT NULL AND entry_rule IS NULL) OR (exit_guard IS NOT NULL AND exit_rule IS NULL);
+    UPDATE crm.stage_transition SET guard = guard WHERE guard IS NOT NULL AND guard_rule IS NULL;
     -- Merges of 0.1.0 have a journal only.
     INSERT INTO crm.merge (id, entity, survivor_id, absorbed_ids, at, actor, next_transaction_id)
     SELECT j.merge_id, 'contact', j.survivor_id, array_agg(DISTINCT j.absorbed_id ORDER BY j.absorbed_id), min(j.at), min(j.actor), NULL
@@ -118,25 +120,25 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|stage_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
             ('crm_admin', 'SELECT', '.*', NULL),
             ('crm_admin', 'INSERT', 'merge_journal', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification|holiday|business_.*',
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment|document)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification|holiday|business_.*',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member|upcoming_occasion)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)', NULL),
-            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment|document|qualification)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member|upcoming_occasion|deal_qualification|milestone_overdue|pipeline_total)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity|document)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|contact_metric|deal_history'),
-            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder|task_series', NULL),
+            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|reminder|task_series|deal_(contact|member)', NULL),
             ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric|upcoming_occasion)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)', NULL),
+            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric|upcoming_occasion|pipeline_total)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)|stage_win_rate', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation|holiday|business_(calendar|hours|exception|holiday)', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation|holiday|business_(calendar|hours|exception|holiday)|v_pipeline_total|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)

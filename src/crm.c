@@ -26,6 +26,7 @@ char	   *crm_default_region = NULL;
 char	   *crm_actor = NULL;
 int			crm_match_memory;
 int			crm_match_workers;
+int			crm_stage_check = CRM_STAGE_CHECK_IMMEDIATE;
 static char *crm_portal_contact = NULL;
 static int	merge_mode = CRM_MERGE_OFF;
 
@@ -33,6 +34,12 @@ static const struct config_enum_entry merge_modes[] = {
 	{"off", CRM_MERGE_OFF, false},
 	{"merge", CRM_MERGE_MERGE, false},
 	{"undo", CRM_MERGE_UNDO, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry stage_checks[] = {
+	{"immediate", CRM_STAGE_CHECK_IMMEDIATE, false},
+	{"deferred", CRM_STAGE_CHECK_DEFERRED, false},
 	{NULL, 0, false}
 };
 
@@ -136,6 +143,17 @@ _PG_init(void)
 							NULL,
 							NULL,
 							NULL);
+	DefineCustomEnumVariable("crm.stage_check",
+							 "When what a move of a deal asks for is judged: immediate or deferred.",
+							 "Deferred, required fields, stages, milestones, documents and guards are judged at the end of the transaction, or at SET CONSTRAINTS ALL IMMEDIATE. Whether the move is allowed, and to whom, is judged at once.",
+							 &crm_stage_check,
+							 CRM_STAGE_CHECK_IMMEDIATE,
+							 stage_checks,
+							 PGC_USERSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
 	DefineCustomStringVariable("crm.portal_contact",
 							   "The contact who is logged in to the portal in this session.",
 							   "Set by the portal after it has authenticated the client; read only in sessions of role crm_portal. Empty means nobody.",

@@ -77,6 +77,18 @@ extern int	crm_match_memory;
 extern int	crm_match_workers;
 
 /*
+ * crm.stage_check: whether what a move of a deal asks for is judged in its
+ * statement, or at the end of the transaction.
+ */
+typedef enum CrmStageCheck
+{
+	CRM_STAGE_CHECK_IMMEDIATE,
+	CRM_STAGE_CHECK_DEFERRED
+} CrmStageCheck;
+
+extern int	crm_stage_check;
+
+/*
  * crm.merge_mode: what the functions that merge and unmerge set while they
  * write rows that are known already.  crm_merge_mode() tells it, to those only
  * who may write the merge journal.

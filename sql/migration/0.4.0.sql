@@ -8,3 +8,17 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- Late milestones, probabilities from history; the index of the funnel has
+-- what the funnel sums up.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.job') IS NOT NULL THEN
+        INSERT INTO crm.job (name, function, every, daily_at) VALUES
+            ('milestones', 'tell_late_milestones', '5 minutes', NULL), ('stage win rates', 'refresh_stage_win_rates', NULL, '02:30') ON CONFLICT DO NOTHING;
+    END IF;
+    IF (SELECT i.indnkeyatts = i.indnatts FROM pg_index i WHERE i.indexrelid = to_regclass('crm.deal_open')) THEN
+        DROP INDEX crm.deal_open;
+    END IF;
+END
+$migration$;

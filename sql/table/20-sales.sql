@@ -34,7 +34,10 @@ CREATE TABLE crm.pipeline (
     touch_every interval NOT NULL DEFAULT '7 days' CHECK (touch_every > '0'), -- How long an open deal may go without a logged touch, see crm.v_activity_gap.
     is_default boolean NOT NULL DEFAULT false, -- Whether deals that name no pipeline go here; at most one.
     active boolean NOT NULL DEFAULT true, -- Whether it is in use; only for screens.
-    created_at timestamptz NOT NULL DEFAULT now() -- When the row was made.
+    created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
+    probability_from text NOT NULL DEFAULT 'stage' CHECK (probability_from IN ('stage', 'history')), -- Whose probability a deal without one of its own has: that of its stage as entered, or the share of deals that were won from there (crm.stage_win_rate).
+    probability_window interval NOT NULL DEFAULT '1 year' CHECK (probability_window > '0'), -- For how long back finished deals count for that share.
+    probability_sample integer NOT NULL DEFAULT 10 CHECK (probability_sample > 0) -- Of how many finished deals that share is believed; of fewer the stage's own probability holds.
 );
 COMMENT ON TABLE crm.pipeline IS 'Ways of selling: each has its own stages and its own rules of moving between them.';
 CREATE UNIQUE INDEX pipeline_default ON crm.pipeline (is_default) WHERE is_default;
@@ -51,6 +54,12 @@ CREATE TABLE crm.stage (
     rotting_after interval CHECK (rotting_after > '0'), -- How long a deal may stay before it is called rotting; null for ever.
     description text, -- What has to be done here.
     created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
+    entry_guard text CHECK (entry_guard <> ''), -- What must hold of a deal to enter, from wherever: a rule on crm.deal_profile as entered; null for nothing.
+    entry_rule crm.rule, -- Derived from entry_guard.
+    exit_guard text CHECK (exit_guard <> ''), -- What must hold of a deal to leave, to wherever: likewise.
+    exit_rule crm.rule, -- Derived from exit_guard.
+    required_fields text[] CHECK (required_fields <> '{}'), -- Columns of crm.deal, or attrs.key, that a deal must have to enter; null for none.
+    merged_into_id bigint REFERENCES crm.stage (id), -- The stage to which its deals went by crm.merge_stages(); null while it stands for itself.
     UNIQUE (pipeline_id, name),
     UNIQUE (pipeline_id, id),
     UNIQUE (pipeline_id, position) DEFERRABLE INITIALLY IMMEDIATE,
@@ -66,6 +75,10 @@ CREATE TABLE crm.stage_transition (
     to_stage_id bigint NOT NULL REFERENCES crm.stage (id) ON DELETE CASCADE, -- The stage that is entered.
     created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
     created_by text NOT NULL DEFAULT current_user, -- Role that made it.
+    guard text CHECK (guard <> ''), -- What must hold of the deal: a rule on crm.deal_profile as entered, otherwise RM002; null for nothing.
+    guard_rule crm.rule, -- Derived from guard.
+    roles text[] CHECK (roles <> '{}'), -- Database roles whose members may make the move, others are refused (42501); null for all.
+    required_fields text[] CHECK (required_fields <> '{}'), -- Columns of crm.deal, or attrs.key, that the deal must have, otherwise RM003; null for none.
     UNIQUE NULLS NOT DISTINCT (from_stage_id, to_stage_id),
     CHECK (from_stage_id <> to_stage_id)
 );
@@ -121,7 +134,7 @@ CREATE TABLE crm.deal (
 COMMENT ON TABLE crm.deal IS 'Deals: what may be sold to whom, at which stage of which pipeline. Moves are checked against crm.stage_transition by trigger; every change of every column is in crm.deal_history.';
 CREATE UNIQUE INDEX deal_external ON crm.deal (external_system, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX deal_by_stage ON crm.deal (stage_id);
-CREATE INDEX deal_open ON crm.deal (pipeline_id, stage_id, stage_entered_at) WHERE closed_at IS NULL AND deleted_at IS NULL;
+CREATE INDEX deal_open ON crm.deal (pipeline_id, stage_id, stage_entered_at) INCLUDE (amount, currency, probability) WHERE closed_at IS NULL AND deleted_at IS NULL;
 CREATE INDEX deal_by_contact ON crm.deal (contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX deal_by_company ON crm.deal (company_id) WHERE company_id IS NOT NULL;
 CREATE INDEX deal_by_owner ON crm.deal (owner_id) WHERE owner_id IS NOT NULL;
@@ -170,6 +183,7 @@ CREATE TABLE crm.deal_import_reject (
 COMMENT ON TABLE crm.deal_import_reject IS 'Rows that crm.import_deals() could not take, with the reason; those of the last import of each system.';
 
 CREATE TRIGGER stage_check BEFORE INSERT OR UPDATE OR DELETE ON crm.stage FOR EACH ROW EXECUTE FUNCTION crm.stage_check();
+CREATE TRIGGER stage_transition_check BEFORE INSERT OR UPDATE ON crm.stage_transition FOR EACH ROW EXECUTE FUNCTION crm.stage_transition_check();
 CREATE TRIGGER pipeline_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.pipeline
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();
 CREATE TRIGGER stage_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.stage
@@ -177,6 +191,8 @@ CREATE TRIGGER stage_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm
 CREATE TRIGGER stage_transition_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.stage_transition
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();
 CREATE TRIGGER stage_guard BEFORE INSERT OR UPDATE ON crm.deal FOR EACH ROW EXECUTE FUNCTION crm.stage_guard();
+CREATE CONSTRAINT TRIGGER stage_judge AFTER INSERT OR UPDATE ON crm.deal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (current_setting('crm.stage_check', true) = 'deferred') EXECUTE FUNCTION crm.stage_judge();
 CREATE TRIGGER attrs_insert AFTER INSERT ON crm.deal REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.check_attrs();
 CREATE TRIGGER attrs_update AFTER UPDATE ON crm.deal FOR EACH ROW WHEN (NEW.attrs IS DISTINCT FROM OLD.attrs)

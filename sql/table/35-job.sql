@@ -24,6 +24,8 @@ INSERT INTO crm.job (name, function, every, daily_at, weekdays, enabled, next_ru
     ('segment history', 'compact_segment_history', NULL, '01:30', NULL, false, now()),
     ('service', 'remind_service', NULL, '04:00', NULL, true, now()),
     ('contact points', 'expire_contact_points', NULL, '03:00', NULL, true, date_trunc('day', now(), 'UTC') + '1 day 3 hours'),
+    ('milestones', 'tell_late_milestones', '5 minutes', NULL, NULL, true, now()),
+    ('stage win rates', 'refresh_stage_win_rates', NULL, '02:30', NULL, true, now()),
     ('archive', 'archive_contacts', NULL, '02:00', '{7}', false, now()),
     ('job log', 'purge_job_runs', NULL, '01:00', NULL, true, now());
 

@@ -300,15 +300,16 @@ typedef struct CallRule
 	uint64		generation;
 } CallRule;
 
-typedef struct CallSite
+struct CrmRuleSite
 {
+	MemoryContext context;		/* parent of the row's */
 	CrmRuleRow *row;
 	HTAB	   *rules;
 	CallRule   *last;
-} CallSite;
+};
 
 static void
-forget_rules(CallSite *site, FmgrInfo *flinfo, Oid type, int32 typmod)
+forget_rules(CrmRuleSite *site, Oid type, int32 typmod)
 {
 	HASHCTL		control;
 
@@ -321,7 +322,7 @@ forget_rules(CallSite *site, FmgrInfo *flinfo, Oid type, int32 typmod)
 		site->row = NULL;
 		crm_rule_drop_row(row);
 	}
-	site->row = crm_rule_make_row(type, typmod, flinfo->fn_mcxt);
+	site->row = crm_rule_make_row(type, typmod, site->context);
 	memset(&control, 0, sizeof(control));
 	control.keysize = sizeof(uint64);
 	control.entrysize = sizeof(CallRule);
@@ -330,7 +331,7 @@ forget_rules(CallSite *site, FmgrInfo *flinfo, Oid type, int32 typmod)
 }
 
 static CallRule *
-call_rule(CallSite *site, const CrmRule *rule, FmgrInfo *flinfo)
+call_rule(CrmRuleSite *site, const CrmRule *rule)
 {
 	uint64		hash;
 	CallRule   *entry = site->last;
@@ -349,7 +350,7 @@ call_rule(CallSite *site, const CrmRule *rule, FmgrInfo *flinfo)
 		return entry;
 	}
 	if (hash_get_num_entries(site->rules) >= CALL_RULES)
-		forget_rules(site, flinfo, site->row->type, site->row->typmod);
+		forget_rules(site, site->row->type, site->row->typmod);
 	compiled = session_rule(site->row, rule, hash);
 	entry = hash_search(site->rules, &hash, HASH_ENTER, &found);
 	entry->state = NULL;
@@ -369,11 +370,48 @@ call_rule(CallSite *site, const CrmRule *rule, FmgrInfo *flinfo)
 	return entry;
 }
 
+CrmRuleSite *
+crm_rule_make_site(MemoryContext context)
+{
+	CrmRuleSite *site = MemoryContextAllocZero(context, sizeof(CrmRuleSite));
+
+	site->context = context;
+	return site;
+}
+
+/* Makes the site one for rows of the type, as the type is now. */
+static void
+fit_site(CrmRuleSite *site, Oid type, int32 typmod)
+{
+	if (site->row == NULL || site->row->type != type || site->row->typmod != typmod ||
+		site->row->identifier != assign_record_type_identifier(type, typmod))
+		forget_rules(site, type, typmod);
+}
+
+CrmRuleRow *
+crm_rule_site_row(CrmRuleSite *site, Oid type, int32 typmod, HeapTuple tuple, TimestampTz as_of)
+{
+	fit_site(site, type, typmod);
+	crm_rule_set_as_of(site->row, as_of);
+	ResetExprContext(site->row->econtext);
+	ExecStoreHeapTuple(tuple, site->row->slot, false);
+	return site->row;
+}
+
+bool
+crm_rule_site_holds(CrmRuleSite *site, const CrmRule *rule)
+{
+	bool		isnull;
+	Datum		result = crm_rule_run(site->row, call_rule(site, rule)->state, &isnull);
+
+	return !isnull && DatumGetBool(result);
+}
+
 static Datum
 evaluate(FunctionCallInfo fcinfo, TimestampTz as_of)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
-	CallSite   *site = flinfo->fn_extra;
+	CrmRuleSite *site = flinfo->fn_extra;
 	CrmRule		rule = PG_GETARG_CRM_RULE(1);
 	CallRule   *ready;
 	Oid			type;
@@ -383,11 +421,9 @@ evaluate(FunctionCallInfo fcinfo, TimestampTz as_of)
 
 	crm_rule_row_type(fcinfo, 0, &type, &typmod);
 	if (site == NULL)
-		flinfo->fn_extra = site = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CallSite));
-	if (site->row == NULL || site->row->type != type || site->row->typmod != typmod ||
-		site->row->identifier != assign_record_type_identifier(type, typmod))
-		forget_rules(site, flinfo, type, typmod);
-	ready = call_rule(site, &rule, flinfo);
+		flinfo->fn_extra = site = crm_rule_make_site(flinfo->fn_mcxt);
+	fit_site(site, type, typmod);
+	ready = call_rule(site, &rule);
 	crm_rule_set_as_of(site->row, as_of);
 	crm_rule_store_row(site->row, fcinfo, 0);
 	result = crm_rule_run(site->row, ready->state, &isnull);

@@ -7,6 +7,7 @@
 
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
+#include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "utils/timestamp.h"
 
@@ -45,5 +46,25 @@ extern ExprState *crm_rule_prepare(CrmRuleRow *row, Expr *expr);
 
 /* Runs it; a boolean or another value by value or in memory until the next. */
 extern Datum crm_rule_run(CrmRuleRow *row, ExprState *state, bool *isnull);
+
+/*
+ * A place where rules are asked of rows of one type: keeps them ready to run
+ * as long as the memory context lives, which should not outlive a query.
+ */
+typedef struct CrmRuleSite CrmRuleSite;
+
+extern CrmRuleSite *crm_rule_make_site(MemoryContext context);
+
+/* Puts a row there, which must stay in memory; the moment is that of now(). */
+extern CrmRuleRow *crm_rule_site_row(CrmRuleSite *site, Oid type, int32 typmod, HeapTuple tuple, TimestampTz as_of);
+
+/* Whether a rule holds for the row that is there; null is false. */
+extern bool crm_rule_site_holds(CrmRuleSite *site, const CrmRule *rule);
+
+/*
+ * Adds to a text the conditions of a rule that keep it from holding for the
+ * row, each with the values of its fields.  explain.c.
+ */
+extern void crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, StringInfo text);
 
 #endif							/* CRM_RULE_EVAL_H */

@@ -295,7 +295,7 @@ typedef struct Explainer
 
 typedef struct Values
 {
-	Explainer  *explainer;
+	CrmRuleRow *row;
 	JsonbParseState *state;
 	List	   *seen;
 } Values;
@@ -354,7 +354,7 @@ static void
 push_field(const CrmRuleNode *node, const uint8_t *end, int depth, void *context)
 {
 	Values	   *values = context;
-	CrmRuleRow *row = values->explainer->row;
+	CrmRuleRow *row = values->row;
 	JsonbValue	key;
 	int			number;
 	Datum		value;
@@ -398,28 +398,78 @@ push_field(const CrmRuleNode *node, const uint8_t *end, int depth, void *context
 	}
 }
 
+/* The values of the fields of a node as a JSON object. */
+static Jsonb *
+node_values(CrmRuleRow *row, const CrmRuleNode *node, const uint8_t *end)
+{
+	Values		fields = {row, NULL, NIL};
+
+	pushJsonbValue(&fields.state, WJB_BEGIN_OBJECT, NULL);
+	each_node(node->start, end, 0, push_field, &fields);
+	return JsonbValueToJsonb(pushJsonbValue(&fields.state, WJB_END_OBJECT, NULL));
+}
+
+/* What a condition by itself says of the row. */
+static Datum
+node_truth(CrmRuleRow *row, const CrmRuleNode *node, const uint8_t *end, bool *isnull)
+{
+	CrmRuleCompiled compiled;
+
+	crm_rule_compile(node->start, end, &row->scope, &compiled);
+	return crm_rule_run(row, crm_rule_prepare(row, compiled.expr), isnull);
+}
+
 static void
 explain_condition(const CrmRuleNode *node, const uint8_t *end, int depth, void *context)
 {
 	Explainer  *explainer = context;
-	CrmRuleCompiled compiled;
-	ExprState  *state;
-	Values		fields = {explainer, NULL, NIL};
 	Datum		values[5];
 	bool		nulls[5] = {false, false, false, false, false};
-	JsonbValue *object;
 
-	crm_rule_compile(node->start, end, &explainer->row->scope, &compiled);
-	state = crm_rule_prepare(explainer->row, compiled.expr);
-	values[4] = crm_rule_run(explainer->row, state, &nulls[4]);
-	pushJsonbValue(&fields.state, WJB_BEGIN_OBJECT, NULL);
-	each_node(node->start, end, 0, push_field, &fields);
-	object = pushJsonbValue(&fields.state, WJB_END_OBJECT, NULL);
+	values[4] = node_truth(explainer->row, node, end, &nulls[4]);
 	values[0] = Int32GetDatum(++explainer->number);
 	values[1] = Int32GetDatum(depth);
 	values[2] = CStringGetTextDatum(crm_rule_node_text(node->start, end));
-	values[3] = JsonbPGetDatum(JsonbValueToJsonb(object));
+	values[3] = JsonbPGetDatum(node_values(explainer->row, node, end));
 	tuplestore_putvalues(explainer->result->setResult, explainer->result->setDesc, values, nulls);
+}
+
+/*
+ * Goes down to the conditions because of which a part of the rule is not as
+ * wanted: a part that is has no need to be named, nor has what is below it.
+ */
+static const uint8_t *
+tell_unmet(CrmRuleRow *row, const uint8_t *position, const uint8_t *end, bool wanted, StringInfo text)
+{
+	CrmRuleNode node;
+	bool		isnull;
+	Datum		truth;
+
+	check_stack_depth();
+	if (!crm_rule_node(position, end, &node))
+		crm_rule_damaged();
+	truth = node_truth(row, &node, end, &isnull);
+	if (!isnull && DatumGetBool(truth) == wanted)
+		return crm_rule_skip(position, end);
+	if (node.kind != CRM_RULE_AND && node.kind != CRM_RULE_OR && node.kind != CRM_RULE_NOT)
+	{
+		Jsonb	   *values = node_values(row, &node, end);
+
+		appendStringInfo(text, "%s%s%s", text->len > 0 ? ", " : "", wanted ? "" : "not ", crm_rule_node_text(position, end));
+		if (JB_ROOT_COUNT(values) > 0)
+			appendStringInfo(text, " %s", JsonbToCString(NULL, &values->root, VARSIZE(values)));
+		return crm_rule_skip(position, end);
+	}
+	position = node.first;
+	for (int i = 0; i < node.children; i++)
+		position = tell_unmet(row, position, end, wanted != (node.kind == CRM_RULE_NOT), text);
+	return position;
+}
+
+void
+crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, StringInfo text)
+{
+	(void) tell_unmet(row, rule->root, rule->end, true, text);
 }
 
 /* crm.explain_rule(row, rule, as_of) */

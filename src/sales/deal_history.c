@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -178,11 +179,9 @@ add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
 	TimestampTz effective_at = batch->now;
 
 	/* A trigger that fired after the guard may have changed the stage. */
-	if (new_row != NULL && old_stage != new_stage)
-	{
-		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage);
+	if (new_row != NULL && old_stage != new_stage &&
+		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage))
 		effective_at = entered_at(batch, new_row);
-	}
 	if (old_row == NULL)
 		add_entry(batch, deal_id, "*", NULL, row_values(new_row, batch->desc), effective_at);
 	else if (new_row == NULL)
@@ -264,6 +263,12 @@ crm_deal_history(PG_FUNCTION_ARGS)
 	batch->actor = CStringGetTextDatum(crm_current_actor());
 	batch->role = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	batch->now = GetCurrentTransactionStartTimestamp();
+
+	/*
+	 * The check of the stage's key may have waited for a session that changed
+	 * the stages: the moves are then judged by what it left.
+	 */
+	AcceptInvalidationMessages();
 	crm_become_owner(trigger->tg_relation, &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

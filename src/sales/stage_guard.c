@@ -21,6 +21,7 @@
 
 #include "crm.h"
 #include "history/change.h"
+#include "sales/stage_criteria.h"
 #include "sales/stage_guard.h"
 #include "sales/stage_matrix.h"
 
@@ -77,20 +78,27 @@ typedef struct Guarded
 	bool		any_changed;
 } Guarded;
 
-/* Finds the columns; once a statement, kept in the trigger's FmgrInfo. */
-static int *
-find_columns(FunctionCallInfo fcinfo, Relation relation)
+/* What a trigger keeps in its FmgrInfo for the rows of a statement. */
+typedef struct Kept
+{
+	int			attnum[COLUMNS];
+	CrmJudge   *judge;
+} Kept;
+
+static Kept *
+keep_columns(FunctionCallInfo fcinfo, Relation relation)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
-	int		   *attnum = fcinfo->flinfo->fn_extra;
+	Kept	   *kept = fcinfo->flinfo->fn_extra;
 
-	if (attnum != NULL)
-		return attnum;
-	attnum = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(int) * COLUMNS);
+	if (kept != NULL)
+		return kept;
+	kept = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Kept));
+	kept->judge = crm_judge_make(fcinfo->flinfo->fn_mcxt);
 	for (int c = 0; c < COLUMNS; c++)
 	{
-		attnum[c] = SPI_fnumber(desc, column_info[c].name);
-		if (attnum[c] <= 0 || SPI_gettypeid(desc, attnum[c]) != column_info[c].type)
+		kept->attnum[c] = SPI_fnumber(desc, column_info[c].name);
+		if (kept->attnum[c] <= 0 || SPI_gettypeid(desc, kept->attnum[c]) != column_info[c].type)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("table \"%s\" has no column \"%s\" of type %s",
@@ -98,8 +106,8 @@ find_columns(FunctionCallInfo fcinfo, Relation relation)
 							format_type_be(column_info[c].type)),
 					 errhint("Run SELECT crm.install() to make what is missing.")));
 	}
-	fcinfo->flinfo->fn_extra = attnum;
-	return attnum;
+	fcinfo->flinfo->fn_extra = kept;
+	return kept;
 }
 
 static void
@@ -177,7 +185,7 @@ report_forbidden(const char *label, const CrmStage *from, const CrmStage *to)
 					 quote_literal_cstr(to->name))));
 }
 
-void
+bool
 crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id)
 {
 	const CrmStage *from;
@@ -187,9 +195,10 @@ crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to
 	from = crm_stage_find(from_id);
 	to = crm_stage_find(to_id);
 	if (to == NULL || (from == NULL && from_id != 0))
-		return;					/* the foreign key says it */
-	if (from == NULL ? !to->begins : !crm_stage_may_move(from_id, to_id))
+		return true;			/* the foreign key says it */
+	if (crm_stage_move(from_id, to_id) == NULL)
 		report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
+	return from == NULL || !crm_stage_is_merge(from, to);
 }
 
 static const CrmStage *
@@ -372,6 +381,66 @@ guarded_tuple(const Guarded *row, HeapTuple tuple)
 	return heap_modify_tuple_by_cols(tuple, row->desc, n, columns, values, nulls);
 }
 
+/*
+ * What a move asks for: at once, or, but for who may make it, at the end of
+ * the transaction.
+ */
+static void
+judge(Kept *kept, Relation relation, const Guarded *row, const CrmStage *from, const CrmStage *to,
+	  const CrmCriteria *move, HeapTuple tuple, bool is_end)
+{
+	CrmMoveCase one = {
+		.relation = relation,
+		.reads_as_owner = true,
+		.deal_id = bigint_value(row, COL_ID),
+		.is_new = row->is_insert,
+		.from = from,
+		.to = to,
+		.move = move,
+		.deal = tuple
+	};
+
+	if (!crm_move_is_judged(&one))
+		return;
+	one.label = deal_label(row);
+	if (!is_end)
+		crm_move_require_role(&one);
+	if (is_end || crm_stage_check == CRM_STAGE_CHECK_IMMEDIATE)
+		crm_move_require(kept->judge, &one);
+}
+
+/* The row of a deal as it is now; NULL when it was deleted. */
+static HeapTuple
+deal_now(Relation relation, HeapTuple tuple, int id_column)
+{
+	static SPIPlanPtr plan = NULL;
+	static Oid	types[] = {INT8OID};
+	MemoryContext context = CurrentMemoryContext;
+	CrmOwnerRights caller;
+	bool		isnull;
+	Datum		id = heap_getattr(tuple, id_column, RelationGetDescr(relation), &isnull);
+	HeapTuple	result = NULL;
+
+	crm_become_owner(relation, &caller);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	/* The row as one value has its dropped columns, too. */
+	crm_execute_kept(&plan, "SELECT d FROM crm.deal d WHERE d.id OPERATOR(pg_catalog.=) $1", 1, types, &id, NULL);
+	if (SPI_processed > 0)
+	{
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+
+		MemoryContextSwitchTo(context);
+		result = palloc0(sizeof(HeapTupleData));
+		result->t_data = DatumGetHeapTupleHeaderCopy(value);
+		result->t_len = HeapTupleHeaderGetDatumLength(result->t_data);
+		ItemPointerSetInvalid(&result->t_self);
+	}
+	SPI_finish();
+	crm_become_caller(&caller);
+	return result;
+}
+
 PG_FUNCTION_INFO_V1(crm_stage_guard);
 
 /* BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal. */
@@ -381,9 +450,11 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.stage_guard()");
 	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	HeapTuple	tuple;
+	Kept	   *kept;
 	Guarded		row;
 	const CrmStage *from = NULL;
 	const CrmStage *stage;
+	const CrmCriteria *move = NULL;
 
 	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
 		!(is_insert || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)))
@@ -395,7 +466,8 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	row.is_insert = is_insert;
 	row.any_changed = false;
 	memset(row.changed, 0, sizeof(row.changed));
-	memcpy(row.attnum, find_columns(fcinfo, trigger->tg_relation), sizeof(row.attnum));
+	kept = keep_columns(fcinfo, trigger->tg_relation);
+	memcpy(row.attnum, kept->attnum, sizeof(row.attnum));
 	for (int c = 0; c < COLUMNS; c++)
 	{
 		row.value[c] = heap_getattr(tuple, row.attnum[c], row.desc, &row.isnull[c]);
@@ -408,6 +480,7 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	{
 		stage = begin(&row);
 		follow_pipeline(&row, stage, !row.isnull[COL_PIPELINE]);
+		move = crm_stage_move(0, stage->id);
 	}
 	else
 	{
@@ -416,11 +489,13 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 		if (!is_untouched(&row, COL_STAGE))
 		{
 			from = crm_stage_find(DatumGetInt64(row.old_value[COL_STAGE]));
-			if (from == NULL || !crm_stage_may_move(from->id, stage->id))
+			move = from == NULL ? NULL : crm_stage_move(from->id, stage->id);
+			if (move == NULL)
 				report_forbidden(deal_label(&row), from, stage);
 		}
 	}
-	if (is_insert || from != NULL)
+	/* A deal whose stage was merged has been at the other all the time. */
+	if (is_insert || (from != NULL && !crm_stage_is_merge(from, stage)))
 	{
 		set_entered(&row, stage);
 		set_outcome(&row, from, stage);
@@ -431,7 +506,64 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 		set_value(&row, COL_CURRENCY, CStringGetTextDatum(stage->currency));
 	if (!is_insert)
 		set_updated(&row, trigger->tg_trigtuple, tuple);
-	return PointerGetDatum(row.any_changed ? guarded_tuple(&row, tuple) : tuple);
+	if (row.any_changed)
+		tuple = guarded_tuple(&row, tuple);
+	if (move != NULL)
+		judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, false);
+	return PointerGetDatum(tuple);
+}
+
+PG_FUNCTION_INFO_V1(crm_stage_judge);
+
+/*
+ * Constraint trigger AFTER INSERT OR UPDATE FOR EACH ROW on crm.deal, for the
+ * moves that the guard has left to the end of the transaction: each is judged
+ * by the deal as it is by then.
+ */
+Datum
+crm_stage_judge(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = crm_require_trigger(fcinfo, "crm.stage_judge()");
+	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	HeapTuple	tuple;
+	Kept	   *kept;
+	Guarded		row;
+	const CrmStage *from = NULL;
+	const CrmStage *stage;
+	const CrmCriteria *move;
+	int64		from_id = 0;
+	int64		to_id = 0;
+
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!(is_insert || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("crm.stage_judge() must be an AFTER INSERT OR UPDATE trigger FOR EACH ROW")));
+	kept = keep_columns(fcinfo, trigger->tg_relation);
+	row.desc = RelationGetDescr(trigger->tg_relation);
+	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;
+	(void) crm_bigint_column(tuple, row.desc, kept->attnum[COL_STAGE], &to_id);
+	if (!is_insert)
+		(void) crm_bigint_column(trigger->tg_trigtuple, row.desc, kept->attnum[COL_STAGE], &from_id);
+	if (from_id == to_id)
+		return PointerGetDatum(NULL);
+	crm_stage_matrix_refresh(trigger->tg_relation);
+	stage = crm_stage_find(to_id);
+	move = crm_stage_move(from_id, to_id);
+	if (from_id != 0)
+		from = crm_stage_find(from_id);
+	/* A move that was allowed then, and no longer is, has nothing to fulfil. */
+	if (stage == NULL || move == NULL || (from == NULL && from_id != 0))
+		return PointerGetDatum(NULL);
+	tuple = deal_now(trigger->tg_relation, tuple, kept->attnum[COL_ID]);
+	if (tuple == NULL)
+		return PointerGetDatum(NULL);
+	row.is_insert = false;
+	memcpy(row.attnum, kept->attnum, sizeof(row.attnum));
+	for (int c = 0; c < COLUMNS; c++)
+		row.value[c] = heap_getattr(tuple, row.attnum[c], row.desc, &row.isnull[c]);
+	judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, true);
+	return PointerGetDatum(NULL);
 }
 
 PG_FUNCTION_INFO_V1(crm_stages_changed);

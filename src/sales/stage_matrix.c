@@ -5,8 +5,10 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -20,9 +22,15 @@
 
 typedef struct MoveKey
 {
-	int64		from;
+	int64		from;			/* 0: a deal begins */
 	int64		to;
 } MoveKey;
+
+typedef struct Move
+{
+	MoveKey		key;
+	CrmCriteria criteria;
+} Move;
 
 /* Everything lives in one context, thrown away and built anew. */
 static MemoryContext matrix_context = NULL;
@@ -33,15 +41,25 @@ static CrmStage **ordered = NULL;	/* by default first, pipeline, position */
 static int	ordered_count = 0;
 static int64 default_pipeline = 0;
 
-/* The tables it was read from; a change of any of them makes it stale. */
-static Oid	source_tables[3];
+static uint64 generation = 0;
+
+/*
+ * The tables it was read from, and that of deals, whose columns the criteria
+ * name; a change of any of them makes it stale.
+ */
+static const char *const source_names[] = {
+	"pipeline", "stage", "stage_transition", "stage_prerequisite", "stage_requirement", "deal"
+};
+static Oid	source_tables[lengthof(source_names)];
 
 static void
 tables_invalidated(Datum argument, Oid relation)
 {
-	if (!OidIsValid(relation) || relation == source_tables[0] ||
-		relation == source_tables[1] || relation == source_tables[2])
+	if (!OidIsValid(relation))
 		matrix_valid = false;
+	for (int i = 0; i < lengthof(source_tables); i++)
+		if (relation == source_tables[i])
+			matrix_valid = false;
 }
 
 static HTAB *
@@ -90,10 +108,74 @@ text_field(HeapTuple row, int number)
 	return value == NULL ? NULL : MemoryContextStrdup(matrix_context, value);
 }
 
+static const CrmRule *
+rule_field(HeapTuple row, int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(row, SPI_tuptable->tupdesc, number, &isnull);
+	MemoryContext old;
+	CrmRule    *rule;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(matrix_context);
+	rule = palloc(sizeof(CrmRule));
+	*rule = crm_rule_get(PointerGetDatum(PG_DETOAST_DATUM_COPY(value)));
+	MemoryContextSwitchTo(old);
+	return rule;
+}
+
+static int
+texts_field(HeapTuple row, int number, const char ***texts)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(row, SPI_tuptable->tupdesc, number, &isnull);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	int			n = 0;
+
+	*texts = NULL;
+	if (isnull)
+		return 0;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	*texts = MemoryContextAlloc(matrix_context, sizeof(char *) * (count + 1));
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			(*texts)[n++] = MemoryContextStrdup(matrix_context, TextDatumGetCString(elements[i]));
+	return n;
+}
+
+/* Of three columns: guard, required fields, roles. */
+static void
+read_criteria(HeapTuple row, int number, CrmCriteria *criteria)
+{
+	criteria->guard = rule_field(row, number);
+	criteria->fields = texts_field(row, number + 1, &criteria->field);
+	criteria->roles = texts_field(row, number + 2, &criteria->role);
+}
+
+/* Whether the tables have criteria: those of an older version have none. */
+static bool
+has_criteria(void)
+{
+	return get_attnum(source_tables[1], "entry_rule") != InvalidAttrNumber &&
+		get_attnum(source_tables[2], "guard_rule") != InvalidAttrNumber &&
+		OidIsValid(source_tables[3]) && OidIsValid(source_tables[4]);
+}
+
 static void
 read_stages(void)
 {
-	run("SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default "
+	run(has_criteria() ?
+		"SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default, s.merged_into_id, s.exit_rule, "
+		"EXISTS (SELECT FROM crm.stage_prerequisite r WHERE r.stage_id OPERATOR(pg_catalog.=) s.id) "
+		"OR EXISTS (SELECT FROM crm.stage_requirement r WHERE r.stage_id OPERATOR(pg_catalog.=) s.id), "
+		"s.entry_rule, s.required_fields, NULL::pg_catalog.text[] "
+		"FROM crm.stage s JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) s.pipeline_id "
+		"ORDER BY p.is_default DESC, p.id, s.position" :
+		"SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default, NULL::pg_catalog.int8, NULL::crm.rule, "
+		"false, NULL::crm.rule, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
 		"FROM crm.stage s JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) s.pipeline_id "
 		"ORDER BY p.is_default DESC, p.id, s.position");
 	ordered_count = 0;
@@ -115,6 +197,10 @@ read_stages(void)
 		stage->begins = false;
 		if (DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull)))
 			default_pipeline = stage->pipeline_id;
+		stage->merged_into = bigint_field(row, 8);
+		stage->exit_guard = rule_field(row, 9);
+		stage->requires = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 10, &isnull));
+		read_criteria(row, 11, &stage->entry);
 		ordered[ordered_count++] = stage;
 	}
 }
@@ -122,17 +208,18 @@ read_stages(void)
 static void
 read_moves(void)
 {
-	run("SELECT from_stage_id, to_stage_id FROM crm.stage_transition");
+	run(has_criteria() ?
+		"SELECT from_stage_id, to_stage_id, guard_rule, required_fields, roles FROM crm.stage_transition" :
+		"SELECT from_stage_id, to_stage_id, NULL::crm.rule, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
+		"FROM crm.stage_transition");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		MoveKey		key = {
-			bigint_field(SPI_tuptable->vals[i], 1),
-			bigint_field(SPI_tuptable->vals[i], 2)
-		};
+		HeapTuple	row = SPI_tuptable->vals[i];
+		MoveKey		key = {bigint_field(row, 1), bigint_field(row, 2)};
+		Move	   *move = hash_search(moves, &key, HASH_ENTER, NULL);
 
-		if (key.from != 0)
-			(void) hash_search(moves, &key, HASH_ENTER, NULL);
-		else
+		read_criteria(row, 3, &move->criteria);
+		if (key.from == 0)
 		{
 			CrmStage   *stage = hash_search(stages, &key.to, HASH_FIND, NULL);
 
@@ -145,7 +232,6 @@ read_moves(void)
 void
 crm_stage_matrix_refresh(Relation relation)
 {
-	static const char *const names[] = {"pipeline", "stage", "stage_transition"};
 	Oid			schema;
 	CrmOwnerRights caller;
 
@@ -159,11 +245,12 @@ crm_stage_matrix_refresh(Relation relation)
 	}
 	MemoryContextReset(matrix_context);
 	stages = make_hash("crm stages", sizeof(int64), sizeof(CrmStage));
-	moves = make_hash("crm stage transitions", sizeof(MoveKey), sizeof(MoveKey));
+	moves = make_hash("crm stage transitions", sizeof(MoveKey), sizeof(Move));
+	generation++;
 	default_pipeline = 0;
 	schema = get_namespace_oid("crm", false);
 	for (int i = 0; i < lengthof(source_tables); i++)
-		source_tables[i] = get_relname_relid(names[i], schema);
+		source_tables[i] = get_relname_relid(source_names[i], schema);
 	crm_become_owner(relation, &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -200,12 +287,31 @@ crm_stage_first(int64 pipeline_id)
 	return NULL;
 }
 
-bool
-crm_stage_may_move(int64 from, int64 to)
+const CrmCriteria *
+crm_stage_move(int64 from, int64 to)
 {
+	static const CrmCriteria nothing = {0};
 	MoveKey		key = {from, to};
+	Move	   *move = hash_search(moves, &key, HASH_FIND, NULL);
+	const CrmStage *origin;
 
-	return hash_search(moves, &key, HASH_FIND, NULL) != NULL;
+	if (move != NULL)
+		return &move->criteria;
+	/* The deals of a stage that was merged go on to the other. */
+	origin = from == 0 ? NULL : crm_stage_find(from);
+	return origin != NULL && origin->merged_into != 0 && origin->merged_into == to ? &nothing : NULL;
+}
+
+MemoryContext
+crm_stage_matrix_context(void)
+{
+	return matrix_context;
+}
+
+uint64
+crm_stage_matrix_generation(void)
+{
+	return generation;
 }
 
 const char *
@@ -220,7 +326,7 @@ crm_stage_list_next(int64 from, int64 pipeline_id)
 		CrmStage   *stage = ordered[i];
 
 		if (from == 0 ? !(stage->begins && stage->pipeline_id == pipeline_id) :
-			!crm_stage_may_move(from, stage->id))
+			crm_stage_move(from, stage->id) == NULL)
 			continue;
 		appendStringInfo(&list, "%s\"%s\"", list.len > 0 ? ", " : "", stage->name);
 		if (origin != NULL && origin->pipeline_id != stage->pipeline_id)

@@ -77,9 +77,9 @@ SELECT count(*) AS "count", field, min(reason) AS "for example" FROM crm.deal_im
 \endif
 SELECT pg_temp.insist(:'has_deals', 'no deal of the file could be taken', 'crm.deal_import_reject says why.') \gset
 \echo
-\echo 'The funnel (crm.v_pipeline):'
+\echo 'The funnel (crm.v_pipeline_total):'
 SELECT stage, kind, to_char(deals, 'FM999,999,990') AS deals, to_char(amount, 'FM999,999,999,990') AS amount, currency
-FROM crm.v_pipeline WHERE pipeline_id = :pipeline ORDER BY position;
+FROM crm.v_pipeline_total WHERE pipeline_id = :pipeline ORDER BY position;
 \echo
 \echo 'Who wins:'
 SELECT coalesce(a.name, '(nobody)') AS agent, count(*) AS deals, count(*) FILTER (WHERE s.kind = 'won') AS won, count(*) FILTER (WHERE s.kind = 'lost') AS lost,

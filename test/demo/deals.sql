@@ -94,9 +94,9 @@ FROM crm.v_deal_history h JOIN crm.deal d ON d.id = h.deal_id
 WHERE h.deal_id IN (:first_deal, :late_deal, :last_deal) AND h.field IN ('stage_id', 'amount', 'loss_reason_id')
 ORDER BY h.deal_id, h.effective_at, h.id;
 \echo
-\echo 'The funnel (crm.v_pipeline):'
+\echo 'The funnel (crm.v_pipeline_total):'
 SELECT stage, kind, deals, to_char(amount, 'FM999,999,990') AS amount, to_char(weighted_amount, 'FM999,999,990') AS weighted, currency
-FROM crm.v_pipeline WHERE pipeline_id = :pipeline ORDER BY position;
+FROM crm.v_pipeline_total WHERE pipeline_id = :pipeline ORDER BY position;
 \else
 \echo
 \echo 'The import gave fewer than four records: too few to make deals with.'

@@ -71,7 +71,7 @@ SELECT crm.move_deal(900001, 'Proposal');
 SELECT crm.allow_transition('Sales', 'Qualified', 'Proposal') > 0 AS allowed;
 SELECT crm.move_deal(900001, 'Proposal'), crm.move_deal(900001, 'Negotiation');
 
--- Lost needs a reason.
+-- Lost needs a reason.  R-067
 SELECT crm.move_deal(900001, 'Lost');
 SELECT crm.move_deal(900001, 'Lost', 'whim');
 SELECT crm.lose_deal(900001, 'competitor', 900002), crm.lose_deal(900001, 'competitor', 900002);

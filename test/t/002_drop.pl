@@ -11,6 +11,7 @@ use Test::More;
 my $node = crm_node('drop');
 $node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
 crm_sample_data($node, 'postgres');
+$node->safe_psql('postgres', "UPDATE crm.stage SET entry_guard = 'amount > 5' WHERE name = 'Qualified'; SELECT crm.allow_transition('Sales', 'New', 'Qualified', guard => 'open_tasks = 0')");
 my $before = crm_state($node, 'postgres');
 
 my ($status, $out, $err) = $node->psql('postgres', 'DROP EXTENSION crm');
@@ -32,11 +33,14 @@ is($node->safe_psql('postgres', "SELECT string_agg(item || ' ' || detail, ', ') 
 my $after = crm_state($node, 'postgres');
 for my $state (\$before, \$after)
 {
-	$$state =~ s/^(contact_point|company_point|schema_object): .*$//mg;
+	$$state =~ s/^(contact_point|company_point|schema_object|stage|stage_transition): .*$//mg;
 }
 crm_same($after, $before, 'all as before');
 is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact_point WHERE (kind = 'email') <> (email IS NOT NULL) OR (kind = 'phone') <> (phone IS NOT NULL) OR (kind IN ('email', 'phone') AND match_key IS NULL)"),
 	'0', 'derived columns are filled');
+($status, $out, $err) = $node->psql('postgres', "INSERT INTO crm.deal (name, stage_id) SELECT 'x', id FROM crm.stage WHERE name = 'Qualified'");
+like($err, qr/entry guard of stage "Qualified" is not met/, 'guards hold');
+is($node->safe_psql('postgres', "SELECT count(*) FROM crm.stage_transition WHERE guard_rule IS NOT NULL"), '1', 'those of moves, too');
 is($node->safe_psql('postgres', "SELECT count(*) FROM crm.lookup_contact('+7 912 345 00 01')"), '1', 'look-ups work');
 
 # A trigger, an index and a view that somebody removed come back as well.

@@ -21,7 +21,7 @@ $node->safe_psql('postgres', qq{
 	COPY staging FROM '$file' (FORMAT csv, HEADER)});
 my $import = q{SELECT * FROM crm.import_deals('staging', 'Maven', 'maven', stages => '{Prospecting,Engaging}', as_of => '2018-01-01 00:00+00')};
 is($node->safe_psql('postgres', $import), '8800|8800|0|0|0', 'imported');
-my $funnel = q{SELECT stage, deals, amount FROM crm.v_pipeline WHERE pipeline = 'Maven' ORDER BY position};
+my $funnel = q{SELECT stage, deals, amount FROM crm.v_pipeline_total WHERE pipeline = 'Maven' ORDER BY position};
 is($node->safe_psql('postgres', $funnel), "Prospecting|500|0\nEngaging|1589|0\nWon|4238|10005534\nLost|2473|0", 'the funnel is that of the file');
 is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM crm.agent), (SELECT count(*) FROM crm.company)}),
 	$node->safe_psql('postgres', q{SELECT count(DISTINCT sales_agent), count(DISTINCT account) FROM staging}), 'agents and companies');

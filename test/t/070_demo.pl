@@ -58,7 +58,7 @@ is($node->safe_psql($db, 'SELECT count(*), count(resolved_at) FROM crm.import_re
 	'0|0', 'each has a value and a reason');
 is($node->safe_psql($db, "SELECT count(DISTINCT code) FROM crm.import_reject"), '28', 'kinds of trouble in the file');
 is($node->safe_psql($db, 'SELECT name, amount FROM crm.v_deal WHERE kind = $$won$$'), 'Spare parts, Brandauer|88000', 'the deal that was won');
-is($node->safe_psql($db, 'SELECT string_agg(stage || $$=$$ || deals, $$ $$ ORDER BY position) FROM crm.v_pipeline WHERE pipeline = $$Sales$$'),
+is($node->safe_psql($db, 'SELECT string_agg(stage || $$=$$ || deals, $$ $$ ORDER BY position) FROM crm.v_pipeline_total WHERE pipeline = $$Sales$$'),
 	'New=0 Qualified=1 Proposal=2 Negotiation=0 Won=1 Lost=1', 'the funnel');
 is($node->safe_psql($db, 'SELECT string_agg(kind, $$ $$ ORDER BY id) FROM crm.notification'), 'reminder task.due task.overdue', 'what was reminded of');
 my @refused = $story =~ /^SQLSTATE: (\w+)$/mg;
@@ -148,7 +148,7 @@ SKIP:
 	skip 'no data set crm_sales_maven (CRM_DATA)', 4 unless -e $file;
 	($db, $story, $status) = tell_story(DEALS => $file);
 	is($status, 0, '8 800 deals') or diag($story);
-	is($node->safe_psql($db, q{SELECT string_agg(stage || '=' || deals, ' ' ORDER BY position) FROM crm.v_pipeline WHERE pipeline = 'Imported'}),
+	is($node->safe_psql($db, q{SELECT string_agg(stage || '=' || deals, ' ' ORDER BY position) FROM crm.v_pipeline_total WHERE pipeline = 'Imported'}),
 		'Prospecting=500 Engaging=1589 Won=4238 Lost=2473', 'the funnel of the file');
 	like($story, qr/^All together: 4238 won, 2473 lost, win rate 63\.2 %, won value 10,005,534$/m, 'what was won');
 	like($story, qr/^SQLSTATE: RM001$/m, 'a jump is refused');
