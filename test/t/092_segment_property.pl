@@ -133,7 +133,7 @@ SQL
 				"UPDATE crm.contact SET branch_id = " . pick(1, 2, 'NULL') . " WHERE id = ANY ('$s')",
 				"UPDATE crm.contact SET time_zone = " . pick("'Asia/Omsk'", 'NULL') . " WHERE id = ANY ('$s')",
 				"UPDATE crm.branch SET time_zone = " . pick("'Asia/Omsk'", "'UTC'") . " WHERE id = 1",
-				"TRUNCATE crm.sales_order",
+				"TRUNCATE crm.sales_order CASCADE",
 				"SELECT crm.add_members('given', '$s', $moment), crm.remove_members('given', '$s', $moment)");
 		}
 		# Some are refused, such as undoing a merge whose rows have changed.
