@@ -99,7 +99,7 @@ DECLARE
     product record;
 BEGIN
     -- Nobody sends the quote meanwhile.
-    SELECT q.id, q.number, q.status, q.currency, q.price_list, c.digits INTO quote
+    SELECT q.id, q.number, q.status, q.currency, q.price_list, q.created_at, c.digits INTO quote
     FROM crm.quote q JOIN crm.currency c ON c.code = q.currency
     WHERE q.id = CASE TG_OP WHEN 'DELETE' THEN OLD.quote_id ELSE NEW.quote_id END FOR SHARE OF q;
     IF TG_OP = 'DELETE' AND NOT FOUND THEN
@@ -122,8 +122,8 @@ BEGIN
         NEW.description := coalesce(NEW.description, product.name);
         NEW.tax_rate := coalesce(NEW.tax_rate, product.tax_rate, 0);
         NEW.tax_included := coalesce(NEW.tax_included, product.tax_included, false);
-        NEW.unit_cost := coalesce(NEW.unit_cost, crm.convert_amount(product.cost, product.currency, NEW.currency, now(), 4));
-        NEW.unit_price := coalesce(NEW.unit_price, crm.product_price(NEW.product_id, now(), NEW.currency, quote.price_list));
+        NEW.unit_cost := coalesce(NEW.unit_cost, crm.convert_amount(product.cost, product.currency, NEW.currency, quote.created_at, 4));
+        NEW.unit_price := coalesce(NEW.unit_price, crm.product_price(NEW.product_id, quote.created_at, NEW.currency, quote.price_list));
         IF NEW.unit_price IS NULL AND NEW.product_id IS NOT NULL AND product.name IS NOT NULL THEN
             RAISE EXCEPTION 'product "%" has no price in %', product.name, NEW.currency
                 USING ERRCODE = 'RM003', HINT = 'Give unit_price, or add a row to crm.product_price or crm.fx_rate.';

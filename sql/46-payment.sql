@@ -259,7 +259,6 @@ DECLARE
     known record;
 BEGIN
     PERFORM crm.require_installed();
-    PERFORM crm.document_lines(lines, false);
     INSERT INTO crm.receipt (fiscal_id, store, issued_at, amount, currency, lines, card, phone)
     VALUES ($1, $2, $3, $4, unit, $6, $7, $8) ON CONFLICT ON CONSTRAINT receipt_pkey DO NOTHING;
     SELECT r.amount, r.currency, r.issued_at, r.contact_id, r.order_id INTO known FROM crm.receipt r WHERE r.fiscal_id = $1;

@@ -162,11 +162,12 @@ COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH 
 CREATE TRIGGER complete BEFORE INSERT ON crm.order_line FOR EACH ROW
     WHEN (NEW.currency IS NULL OR NEW.digits IS NULL OR NEW.unit_price IS NULL) EXECUTE FUNCTION crm.complete_order_line();
 CREATE TRIGGER amount_insert AFTER INSERT ON crm.order_line REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_lines_changed();
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.order_lines_changed();
 CREATE TRIGGER amount_update AFTER UPDATE ON crm.order_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_lines_changed();
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.order_lines_changed();
+-- What a merge removes goes with its order.
 CREATE TRIGGER amount_delete AFTER DELETE ON crm.order_line REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_lines_changed();
+    FOR EACH STATEMENT WHEN (crm.merge_mode() <> 'merge') EXECUTE FUNCTION crm.order_lines_changed();
 CREATE TRIGGER amount_guard BEFORE UPDATE ON crm.sales_order FOR EACH ROW
     WHEN (NEW.amount IS DISTINCT FROM OLD.amount OR NEW.currency IS DISTINCT FROM OLD.currency) EXECUTE FUNCTION crm.order_amount_guard();
 
@@ -211,7 +212,7 @@ CREATE TABLE crm.quote_line (
     product_id bigint REFERENCES crm.product (id), -- What is offered; null for what is in no catalogue.
     description text NOT NULL CHECK (description <> ''), -- What it is called there; when not given, the name of the product.
     quantity numeric NOT NULL DEFAULT 1 CHECK (quantity > 0 AND quantity < 'Infinity'), -- How many units.
-    unit_price numeric NOT NULL CHECK (unit_price > '-Infinity' AND unit_price < 'Infinity'), -- Price of a unit; when not given, crm.product_price() of the day; negative for a deduction.
+    unit_price numeric NOT NULL CHECK (unit_price > '-Infinity' AND unit_price < 'Infinity'), -- Price of a unit; when not given, crm.product_price() at created_at of the quote; negative for a deduction.
     currency text NOT NULL, -- Currency of the amounts: that of the quote; kept by trigger.
     digits integer NOT NULL, -- Decimal places to which amounts are rounded: those of the currency; kept by trigger.
     discount_percent numeric NOT NULL DEFAULT 0 CHECK (discount_percent BETWEEN 0 AND 100), -- Discount, in percent of the price.
@@ -235,7 +236,7 @@ COMMENT ON TABLE crm.quote_line IS 'Lines of quotes; rounded as those of orders.
 CREATE INDEX quote_line_product ON crm.quote_line (product_id) WHERE product_id IS NOT NULL;
 
 CREATE TRIGGER keep_quote BEFORE INSERT OR UPDATE OR DELETE ON crm.quote FOR EACH ROW EXECUTE FUNCTION crm.keep_quote();
-CREATE TRIGGER status_guard BEFORE UPDATE ON crm.quote FOR EACH ROW
+CREATE TRIGGER guard_status BEFORE UPDATE ON crm.quote FOR EACH ROW
     WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION crm.status_guard();
 CREATE TRIGGER keep_quote_line BEFORE INSERT OR UPDATE OR DELETE ON crm.quote_line FOR EACH ROW EXECUTE FUNCTION crm.keep_quote_line();
 INSERT INTO crm.job (name, function, every, daily_at) VALUES ('quotes', 'expire_quotes', NULL, '00:05');

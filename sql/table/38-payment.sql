@@ -63,7 +63,7 @@ CREATE TABLE crm.payment_event (
     payload jsonb, -- The message as it came.
     received_at timestamptz NOT NULL DEFAULT now(), -- When it came.
     PRIMARY KEY (provider, event_id),
-    CHECK (status <> 'partially_refunded' OR refunded_amount > 0)
+    CHECK (status <> 'partially_refunded' OR refunded_amount IS NOT NULL AND refunded_amount > 0)
 );
 COMMENT ON TABLE crm.payment_event IS 'Messages of payment systems, append-only (RM020). The status of a payment is that of the latest message in the order of event_at, sequence, status, event_id, in whatever order and how often they come.';
 CREATE INDEX payment_event_payment ON crm.payment_event (provider, provider_payment_id, event_at);
@@ -126,7 +126,7 @@ BEGIN
             SELECT b.code INTO NEW.currency FROM crm.base_currency b;
         END IF;
     END IF;
-    IF NEW.provider_payment_id IS NOT NULL AND renamed THEN
+    IF NEW.provider_payment_id IS NOT NULL AND NEW.provider IS NOT NULL AND renamed THEN
         -- What the provider told before we knew the payment.
         INSERT INTO crm.payment_key AS k (provider, provider_payment_id) VALUES (NEW.provider, NEW.provider_payment_id)
         ON CONFLICT (provider, provider_payment_id) DO UPDATE SET provider = k.provider

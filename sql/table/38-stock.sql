@@ -292,6 +292,7 @@ DECLARE
     cards text[];
     phones text[];
 BEGIN
+    PERFORM FROM new_rows n, crm.document_lines(n.lines, false);        -- whether they can be read
     INSERT INTO crm.stock_move (product_id, warehouse, quantity, reason, reference, at)
     SELECT l.product_id, n.store, -sum(l.quantity), 'sale', 'receipt:' || n.fiscal_id, n.issued_at
     FROM new_rows n JOIN crm.warehouse w ON w.name = n.store
@@ -312,7 +313,7 @@ CREATE TRIGGER balance AFTER INSERT ON crm.stock_move REFERENCING NEW TABLE AS n
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON crm.stock_move FOR EACH ROW EXECUTE FUNCTION crm.refuse_log_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON crm.stock_move FOR EACH STATEMENT EXECUTE FUNCTION crm.refuse_log_change();
 CREATE TRIGGER keep BEFORE INSERT OR UPDATE ON crm.shipment FOR EACH ROW WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.keep_shipment();
-CREATE TRIGGER status_guard BEFORE UPDATE ON crm.shipment FOR EACH ROW
+CREATE TRIGGER guard_status BEFORE UPDATE ON crm.shipment FOR EACH ROW
     WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION crm.status_guard();
 CREATE TRIGGER stock_update AFTER UPDATE ON crm.shipment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.shipments_changed();
