@@ -171,6 +171,76 @@ CREATE TRIGGER amount_delete AFTER DELETE ON crm.order_line REFERENCING OLD TABL
 CREATE TRIGGER amount_guard BEFORE UPDATE ON crm.sales_order FOR EACH ROW
     WHEN (NEW.amount IS DISTINCT FROM OLD.amount OR NEW.currency IS DISTINCT FROM OLD.currency) EXECUTE FUNCTION crm.order_amount_guard();
 
+CREATE SEQUENCE crm.order_return_id_seq;
+
+CREATE TABLE crm.order_return (
+    contact_id bigint NOT NULL, -- The person who ordered.
+    id bigint NOT NULL DEFAULT nextval('crm.order_return_id_seq'), -- Number of the return.
+    order_id bigint NOT NULL, -- The order.
+    line_number integer NOT NULL, -- The line of it.
+    quantity numeric NOT NULL CHECK (quantity > 0 AND quantity < 'Infinity'), -- How many units came back.
+    returned_at timestamptz NOT NULL DEFAULT now(), -- When.
+    reason text, -- Why.
+    external_system text CHECK (external_system <> ''), -- The other system that knows it; null for none.
+    external_id text CHECK (external_id <> ''), -- Number of the credit note there.
+    created_by text NOT NULL DEFAULT session_user, -- Role of the session that entered it.
+    PRIMARY KEY (contact_id, id),
+    UNIQUE (contact_id, external_system, external_id, order_id, line_number),
+    FOREIGN KEY (contact_id, order_id, line_number) REFERENCES crm.order_line (contact_id, order_id, line_number) ON DELETE CASCADE,
+    CHECK ((external_system IS NULL) = (external_id IS NULL))
+);
+COMMENT ON TABLE crm.order_return IS 'What came back of which line, and when: a row adds to returned_quantity of the line, in the statement that writes it; one that is removed takes that back.';
+CREATE INDEX order_return_line ON crm.order_return (contact_id, order_id, line_number);
+
+CREATE FUNCTION crm.order_returns_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
+BEGIN
+    CASE TG_OP
+    WHEN 'INSERT' THEN
+        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity + d.quantity
+        FROM (SELECT n.contact_id, n.order_id, n.line_number, sum(n.quantity) AS quantity FROM new_rows n GROUP BY n.contact_id, n.order_id, n.line_number) d
+        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
+    WHEN 'UPDATE' THEN
+        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity + d.quantity
+        FROM (SELECT u.contact_id, u.order_id, u.line_number, sum(u.quantity) AS quantity
+              FROM (SELECT n.contact_id, n.order_id, n.line_number, n.quantity FROM new_rows n
+                    UNION ALL SELECT o.contact_id, o.order_id, o.line_number, -o.quantity FROM old_rows o) u
+              GROUP BY u.contact_id, u.order_id, u.line_number HAVING sum(u.quantity) <> 0) d
+        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
+    WHEN 'DELETE' THEN
+        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity - d.quantity
+        FROM (SELECT o.contact_id, o.order_id, o.line_number, sum(o.quantity) AS quantity FROM old_rows o GROUP BY o.contact_id, o.order_id, o.line_number) d
+        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
+    END CASE;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION crm.order_returns_changed() FROM PUBLIC;
+COMMENT ON FUNCTION crm.order_returns_changed() IS 'Trigger AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT on crm.order_return: counts it in returned_quantity of the line. Errors: 23514 more comes back than was ordered.';
+
+CREATE TRIGGER line_insert AFTER INSERT ON crm.order_return REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
+CREATE TRIGGER line_update AFTER UPDATE ON crm.order_return REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
+CREATE TRIGGER line_delete AFTER DELETE ON crm.order_return REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
+
+CREATE SEQUENCE crm.order_import_reject_id_seq;
+
+CREATE TABLE crm.order_import_reject (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.order_import_reject_id_seq'), -- Number of the entry.
+    system text NOT NULL, -- The system it was to be imported from.
+    number text, -- Number of the order there; null when it has none.
+    field text NOT NULL, -- The field that is wrong.
+    reason text NOT NULL, -- What is wrong with it.
+    source_row jsonb NOT NULL, -- The fields of the row as they came.
+    imported_at timestamptz NOT NULL DEFAULT now() -- When the import ran.
+);
+COMMENT ON TABLE crm.order_import_reject IS 'Rows that crm.import_orders() could not take, with the reason; those of the last import of each system.';
+CREATE INDEX order_import_reject_system ON crm.order_import_reject (system);
+
 CREATE SEQUENCE crm.quote_id_seq;
 
 CREATE TABLE crm.quote (

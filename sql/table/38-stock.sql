@@ -150,12 +150,11 @@ BEGIN
     WHERE n.warehouse IS NOT NULL
       AND (n.status IN ('shipped', 'delivered', 'lost') AND o.status IN ('planned', 'packed') OR n.status = 'returned' AND o.status <> 'returned')
     GROUP BY n.id, n.status, n.warehouse, n.shipped_at, n.updated_at, l.product_id ORDER BY n.id, l.product_id;
-    UPDATE crm.order_line l SET returned_quantity = l.returned_quantity + b.quantity
-    FROM (SELECT n.contact_id, n.order_id, h.line_number, sum(h.quantity) AS quantity
-          FROM new_rows n JOIN old_rows o ON o.contact_id = n.contact_id AND o.id = n.id
-          JOIN crm.shipment_line h ON h.contact_id = n.contact_id AND h.shipment_id = n.id
-          WHERE n.status = 'returned' AND o.status <> 'returned' GROUP BY n.contact_id, n.order_id, h.line_number) b
-    WHERE l.contact_id = b.contact_id AND l.order_id = b.order_id AND l.line_number = b.line_number;
+    INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, returned_at, reason)
+    SELECT n.contact_id, n.order_id, h.line_number, h.quantity, n.updated_at, 'shipment ' || n.id
+    FROM new_rows n JOIN old_rows o ON o.contact_id = n.contact_id AND o.id = n.id
+    JOIN crm.shipment_line h ON h.contact_id = n.contact_id AND h.shipment_id = n.id
+    WHERE n.status = 'returned' AND o.status <> 'returned' ORDER BY n.contact_id, n.id, h.line_number;
     -- How far the orders are.
     UPDATE crm.sales_order s SET status = f.status
     FROM (SELECT s.contact_id, s.id,
