@@ -7,7 +7,8 @@ CREATE FUNCTION crm.import_orders(source regclass, system text, columns jsonb DE
     OUT read bigint, OUT orders bigint, OUT lines bigint, OUT returns bigint, OUT products bigint, OUT contacts bigint, OUT unchanged bigint, OUT rejected bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning
+SET jit = off AS $$
 DECLARE
     -- The names under which each field is looked for, unless columns says.
     usual CONSTANT jsonb := '{
@@ -52,40 +53,42 @@ BEGIN
         place bigint, number text, customer text, ordered_text text, sku text, description text, quantity_text text, price_text text, cost_text text, currency text,
         ordered_at timestamptz, quantity numeric, price numeric, cost numeric, contact_id bigint, product_id bigint, order_id bigint, field text, reason text
     ) ON COMMIT DROP;
-    EXECUTE (SELECT format('INSERT INTO pg_temp.crm_order_import (place, number, customer, ordered_text, sku, description, quantity_text, price_text, cost_text, currency)
-                            SELECT row_number() OVER (), %s FROM %s AS s',
-                 string_agg(CASE WHEN found ->> f IS NULL THEN 'NULL'
-                                 ELSE format(CASE f WHEN 'currency' THEN 'upper(nullif(btrim(s.%I::text), ''''))' ELSE 'nullif(btrim(s.%I::text), '''')' END, found ->> f) END, ', ' ORDER BY n), source)
-             FROM unnest('{number,customer,ordered_at,sku,description,quantity,price,cost,currency}'::text[]) WITH ORDINALITY AS u (f, n));
+    -- In one pass; times are few and texts are many.
+    EXECUTE (SELECT format($query$
+        WITH raw AS MATERIALIZED (
+            SELECT row_number() OVER () AS place, %s FROM %s AS s
+        ), clock AS MATERIALIZED (
+            SELECT d.ordered_at AS ordered_text,
+                   CASE WHEN c.clock IS NOT NULL OR d.ordered_at !~ '\d:\d\d'
+                        THEN (crm.try_date(d.ordered_at, $1) + coalesce(make_interval(hours => c.clock[1]::integer, mins => c.clock[2]::integer,
+                              secs => coalesce(c.clock[3], '0')::double precision), '0'))::timestamp AT TIME ZONE $2 END AS at
+            FROM (SELECT DISTINCT r.ordered_at FROM raw r) d
+            LEFT JOIN LATERAL regexp_match(d.ordered_at, '[ T]([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?$') AS c (clock) ON true
+        ), parsed AS (
+            SELECT r.*, c.at, crm.try_number(r.quantity) AS quantity_value, crm.try_number(r.price) AS price_value, crm.try_number(r.cost) AS cost_value,
+                   coalesce(r.currency, $3) AS currency_code, k.code IS NOT NULL AS is_currency
+            FROM raw r LEFT JOIN clock c ON c.ordered_text = r.ordered_at LEFT JOIN crm.currency k ON k.code = coalesce(r.currency, $3)
+        )
+        INSERT INTO pg_temp.crm_order_import (place, number, customer, ordered_text, sku, description, quantity_text, price_text, cost_text, currency,
+                                              ordered_at, quantity, price, cost, field, reason)
+        SELECT p.place, p.number, p.customer, p.ordered_at, p.sku, p.description, p.quantity, p.price, p.cost, p.currency_code,
+               p.at, p.quantity_value, p.price_value, p.cost_value, bad[1], bad[2]
+        FROM parsed p
+        CROSS JOIN LATERAL (SELECT CASE
+            WHEN p.number IS NULL THEN ARRAY['number', 'has no number']
+            WHEN p.customer IS NULL THEN ARRAY['customer', 'has no customer']
+            WHEN p.at IS NULL THEN ARRAY['ordered_at', format('"%%s" is not a date in the order %%s', p.ordered_at, $1)]
+            WHEN p.sku IS NULL THEN ARRAY['sku', 'has no article number']
+            WHEN coalesce(p.quantity_value, 0) = 0 THEN ARRAY['quantity', format('"%%s" is not a quantity', p.quantity)]
+            WHEN p.price_value IS NULL OR p.price_value < 0 THEN ARRAY['price', format('"%%s" is not a price', p.price)]
+            WHEN p.cost_value < 0 OR p.cost_value IS NULL AND p.cost IS NOT NULL THEN ARRAY['cost', format('"%%s" is not a cost', p.cost)]
+            WHEN NOT p.is_currency THEN ARRAY['currency', format('there is no currency "%%s"', p.currency_code)] END AS bad) b$query$,
+                 string_agg(format(CASE WHEN found ->> f IS NULL THEN 'NULL::text AS %2$I' WHEN f = 'currency' THEN 'upper(nullif(btrim(s.%1$I::text), '''')) AS %2$I'
+                                        ELSE 'nullif(btrim(s.%1$I::text), '''') AS %2$I' END, found ->> f, f), ', ' ORDER BY n), source)
+             FROM unnest('{number,customer,ordered_at,sku,description,quantity,price,cost,currency}'::text[]) WITH ORDINALITY AS u (f, n))
+    USING date_order, time_zone, base;
     GET DIAGNOSTICS read = ROW_COUNT;
     ANALYZE pg_temp.crm_order_import;
-
-    -- Times are few and texts are many.
-    UPDATE pg_temp.crm_order_import i
-    SET ordered_at = t.ordered_at, quantity = crm.try_number(i.quantity_text), price = crm.try_number(i.price_text), cost = crm.try_number(i.cost_text),
-        currency = coalesce(i.currency, base)
-    FROM (SELECT d.ordered_text, (crm.try_date(btrim(left(d.ordered_text, coalesce(nullif(position(substring(d.ordered_text FROM '[ T]+\d{1,2}:\d\d.*$') IN d.ordered_text), 0) - 1, length(d.ordered_text)))), date_order)
-                 + coalesce(make_interval(hours => c.clock[1]::integer, mins => c.clock[2]::integer, secs => coalesce(c.clock[3], '0')::double precision), '0'))::timestamp AT TIME ZONE time_zone AS ordered_at
-          FROM (SELECT DISTINCT ordered_text FROM pg_temp.crm_order_import WHERE ordered_text IS NOT NULL) d
-          LEFT JOIN LATERAL regexp_match(d.ordered_text, '[ T]([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?$') AS c (clock) ON true) t
-    WHERE t.ordered_text IS NOT DISTINCT FROM i.ordered_text;
-    UPDATE pg_temp.crm_order_import i SET field = bad.field, reason = bad.reason
-    FROM (SELECT c.place, f.field, f.reason
-          FROM pg_temp.crm_order_import c
-          CROSS JOIN LATERAL (
-              SELECT v.field, v.reason
-              FROM (VALUES (1, c.number IS NULL, 'number', 'has no number'),
-                           (2, c.customer IS NULL, 'customer', 'has no customer'),
-                           (3, c.ordered_at IS NULL, 'ordered_at', format('"%s" is not a date in the order %s', c.ordered_text, date_order)),
-                           (4, c.sku IS NULL, 'sku', 'has no article number'),
-                           (5, c.quantity IS NULL OR c.quantity = 0, 'quantity', format('"%s" is not a quantity', c.quantity_text)),
-                           (6, c.price IS NULL OR c.price < 0, 'price', format('"%s" is not a price', c.price_text)),
-                           (7, c.cost IS NULL AND c.cost_text IS NOT NULL OR c.cost < 0, 'cost', format('"%s" is not a cost', c.cost_text)),
-                           (8, NOT EXISTS (SELECT FROM crm.currency k WHERE k.code = c.currency), 'currency', format('there is no currency "%s"', c.currency))) AS v (n, is_bad, field, reason)
-              WHERE v.is_bad ORDER BY v.n LIMIT 1) f
-          WHERE c.number IS NULL OR c.customer IS NULL OR c.ordered_at IS NULL OR c.sku IS NULL OR coalesce(c.quantity, 0) = 0 OR c.price IS NULL OR c.price < 0
-             OR c.cost IS NULL AND c.cost_text IS NOT NULL OR c.cost < 0 OR NOT EXISTS (SELECT FROM crm.currency k WHERE k.code = c.currency)) bad
-    WHERE bad.place = i.place;
 
     -- Products by their article number, persons by their number in that system; the missing ones are made.
     INSERT INTO crm.product (sku, name)
@@ -102,8 +105,9 @@ BEGIN
     INSERT INTO crm.external_ref (contact_id, system, external_id) SELECT m.id, import_orders.system, m.customer FROM missing m JOIN made USING (id);
     GET DIAGNOSTICS contacts = ROW_COUNT;
     UPDATE pg_temp.crm_order_import i SET contact_id = k.contact_id, product_id = p.id
-    FROM pg_temp.crm_order_import j JOIN crm.contact_key k ON k.kind = 'external' AND k.key = system || ':' || j.customer JOIN crm.product p ON p.sku = j.sku
-    WHERE j.reason IS NULL AND i.place = j.place;
+    FROM (SELECT c.customer, k.contact_id FROM (SELECT DISTINCT j.customer FROM pg_temp.crm_order_import j WHERE j.reason IS NULL) c
+          JOIN crm.contact_key k ON k.kind = 'external' AND k.key = system || ':' || c.customer) k, crm.product p
+    WHERE i.reason IS NULL AND k.customer = i.customer AND p.sku = i.sku;
     ANALYZE pg_temp.crm_order_import;
     -- An order is in one currency.
     UPDATE pg_temp.crm_order_import i SET field = 'currency', reason = format('the order has lines in %s', m.currency)
@@ -130,6 +134,7 @@ BEGIN
     )
     UPDATE pg_temp.crm_order_import i SET order_id = f.id
     FROM fresh f WHERE i.contact_id = f.contact_id AND i.number = f.number AND i.reason IS NULL AND i.quantity > 0;
+    ANALYZE pg_temp.crm_order_import;
     INSERT INTO crm.order_line (contact_id, order_id, line_number, product_id, description, quantity, unit_price, currency, digits, unit_cost)
     SELECT i.contact_id, i.order_id, row_number() OVER (PARTITION BY i.order_id ORDER BY i.place), i.product_id, i.description, i.quantity, i.price, i.currency, c.digits, i.cost
     FROM pg_temp.crm_order_import i JOIN crm.currency c ON c.code = i.currency

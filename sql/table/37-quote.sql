@@ -94,7 +94,8 @@ CREATE INDEX order_line_product ON crm.order_line (product_id) WHERE product_id 
 CREATE FUNCTION crm.order_lines_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     contact_ids bigint[];
     order_ids bigint[];
@@ -142,7 +143,8 @@ COMMENT ON FUNCTION crm.order_lines_changed() IS 'Trigger AFTER INSERT, UPDATE a
 CREATE FUNCTION crm.order_amount_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     lines record;
 BEGIN
@@ -195,7 +197,8 @@ CREATE INDEX order_return_line ON crm.order_return (contact_id, order_id, line_n
 CREATE FUNCTION crm.order_returns_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 BEGIN
     CASE TG_OP
     WHEN 'INSERT' THEN

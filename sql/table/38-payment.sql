@@ -189,7 +189,8 @@ COMMENT ON FUNCTION crm.link_payment() IS 'Trigger on crm.payment: keeps the num
 CREATE FUNCTION crm.payments_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     contact_ids bigint[];
     order_ids bigint[];

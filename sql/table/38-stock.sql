@@ -125,7 +125,8 @@ COMMENT ON FUNCTION crm.stock_moved() IS 'Trigger AFTER INSERT FOR EACH STATEMEN
 CREATE FUNCTION crm.shipments_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     contact_ids bigint[];
     order_ids bigint[];
