@@ -34,7 +34,6 @@ CREATE TABLE crm.sales_order (
     company_id bigint REFERENCES crm.company (id), -- The company it is for.
     agent_id bigint REFERENCES crm.agent (id), -- Who of us took it.
     deal_id bigint, -- The deal it came of.
-    due_at timestamptz, -- By when it is to be paid; null when nothing was agreed.
     channel text REFERENCES crm.channel (name), -- How it came: portal, call, visit ...
     source text, -- Where it came from: a shop, a campaign, a fair.
     description text, -- Notes.
@@ -45,6 +44,7 @@ CREATE TABLE crm.sales_order (
     updated_at timestamptz NOT NULL DEFAULT now(), -- When it was last changed; kept by trigger.
     created_by text NOT NULL DEFAULT current_user, -- Role that made the row.
     deleted_at timestamptz, -- When it was deleted; null while it lives.
+    due_at timestamptz, -- By when it is to be paid; null when nothing was agreed.
     PRIMARY KEY (contact_id, id),
     CHECK ((external_system IS NULL) = (external_id IS NULL)),
     UNIQUE (contact_id, external_system, external_id)
