@@ -303,6 +303,11 @@ BEGIN
                             'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once.'
         FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
     END IF;
+    IF to_regclass('crm.payment_key') IS NOT NULL THEN
+        RETURN QUERY SELECT 'payments', 'warning', format('%s payments of which %s told are not known here', count(*), string_agg(DISTINCT k.provider, ', ')),
+                            'SELECT * FROM crm.payment_key WHERE payment_id IS NULL: a row of crm.payment with provider and provider_payment_id takes over what was told.'
+        FROM crm.payment_key k WHERE k.payment_id IS NULL HAVING count(*) > 0;
+    END IF;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
     RETURN QUERY SELECT 'phone numbering plans', 'info', crm.phone_metadata_version(), NULL::text;

@@ -51,6 +51,7 @@ CREATE TABLE crm.payment_key (
 );
 COMMENT ON TABLE crm.payment_key IS 'Which payment has which number at its provider, unique over all contacts, and the provider''s latest message on it. Kept by triggers.';
 CREATE INDEX payment_key_payment ON crm.payment_key (contact_id, payment_id);
+CREATE INDEX payment_key_unknown ON crm.payment_key (provider) WHERE payment_id IS NULL;
 
 CREATE TABLE crm.payment_event (
     provider text COLLATE "C" NOT NULL CHECK (provider <> ''), -- The payment system.

@@ -39,7 +39,9 @@ SELECT currency, due_amount, paid_amount, refunded_amount, account_amount, balan
 
 -- A payment system tells: in any order, repeatedly, before we know the payment.
 SELECT crm.record_payment_status('acme', 'x1', 'paid', '2026-03-01 10:02', 'e2', '{"n": 2}'), crm.record_payment_status('acme', 'x1', 'authorized', '2026-03-01 10:01', 'e1');
+SELECT state, detail FROM crm.status() WHERE item = 'payments';
 INSERT INTO crm.payment (contact_id, id, order_id, amount, provider, provider_payment_id) VALUES (940001, 940001, 940001, 60, 'acme', 'x1');
+SELECT count(*) FROM crm.status() WHERE item = 'payments';
 SELECT status, paid_at, refunded_amount FROM crm.payment WHERE id = 940001;
 SELECT * FROM balance WHERE number = 'A-1';
 SELECT crm.record_payment_status('acme', 'x1', 'partially_refunded', '2026-03-03', 'e4', refunded_amount => 25);
