@@ -20,6 +20,16 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.payment_status_rank(text) IS 'The place of a status of a payment in its life: of two messages of one moment the one with the higher counts.';
 
+CREATE FUNCTION crm.order_received(contact_id bigint, order_id bigint, currency text, exchange_rate numeric) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sum(CASE WHEN p.currency = $3 THEN p.amount - p.refunded_amount
+                    ELSE round((p.amount - p.refunded_amount) * p.exchange_rate / $4, (SELECT c.digits FROM crm.currency c WHERE c.code = $3)) END)
+    FROM crm.payment p
+    WHERE p.contact_id = $1 AND p.order_id = $2 AND p.status IN ('paid', 'partially_refunded', 'refunded')
+$$;
+COMMENT ON FUNCTION crm.order_received(bigint, bigint, text, numeric) IS 'What came for an order less what was given back, in the currency of the order, whose exchange rate is given; null when nothing came.';
+
 CREATE FUNCTION crm.record_payment_status(provider text, provider_payment_id text, status text, event_at timestamptz, event_id text DEFAULT NULL,
     payload jsonb DEFAULT NULL, sequence bigint DEFAULT 0, refunded_amount numeric DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql

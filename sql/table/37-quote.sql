@@ -147,6 +147,7 @@ SET enable_seqscan = off
 SET jit = off AS $$
 DECLARE
     lines record;
+    received numeric;
 BEGIN
     SELECT sum(l.amount) AS amount, min(l.currency) AS currency INTO lines FROM crm.order_line l WHERE l.contact_id = OLD.contact_id AND l.order_id = OLD.id;
     IF lines.currency <> NEW.currency THEN
@@ -155,11 +156,18 @@ BEGIN
     ELSIF lines.currency IS NOT NULL THEN
         NEW.amount := lines.amount;
     END IF;
+    -- Whether it is paid is asked anew, where payments say anything of it.
+    IF NEW.status = OLD.status AND NEW.status IN ('placed', 'paid') AND NEW.amount IS DISTINCT FROM OLD.amount THEN
+        received := crm.order_received(NEW.contact_id, NEW.id, NEW.currency, NEW.exchange_rate);
+        IF received IS NOT NULL THEN
+            NEW.status := CASE WHEN received >= NEW.amount AND NEW.amount > 0 THEN 'paid' ELSE 'placed' END;
+        END IF;
+    END IF;
     RETURN NEW;
 END
 $$;
 REVOKE ALL ON FUNCTION crm.order_amount_guard() FROM PUBLIC;
-COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH ROW on crm.sales_order: the amount of an order with lines is their sum, whatever is written. Errors: RM056 another currency than that of the lines.';
+COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH ROW on crm.sales_order: the amount of an order with lines is their sum, whatever is written; an order with payments is paid or not by its new amount. Errors: RM056 another currency than that of the lines.';
 
 CREATE TRIGGER complete BEFORE INSERT ON crm.order_line FOR EACH ROW
     WHEN (NEW.currency IS NULL OR NEW.digits IS NULL OR NEW.unit_price IS NULL) EXECUTE FUNCTION crm.complete_order_line();

@@ -215,15 +215,9 @@ BEGIN
     PERFORM FROM unnest(contact_ids, order_ids) AS t (contact_id, id) JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.id
     ORDER BY s.contact_id, s.id FOR NO KEY UPDATE OF s;
     UPDATE crm.sales_order s SET status = CASE WHEN b.is_paid THEN 'paid' ELSE 'placed' END
-    FROM (SELECT o.contact_id, o.id, p.kept >= o.amount AND o.amount > 0 AS is_paid
+    FROM (SELECT o.contact_id, o.id, coalesce(crm.order_received(o.contact_id, o.id, o.currency, o.exchange_rate), 0) >= o.amount AND o.amount > 0 AS is_paid
           FROM unnest(contact_ids, order_ids) AS u (contact_id, id)
-          JOIN crm.sales_order o ON o.contact_id = u.contact_id AND o.id = u.id
-          JOIN crm.currency c ON c.code = o.currency
-          CROSS JOIN LATERAL (
-              SELECT coalesce(sum(CASE WHEN y.currency = o.currency THEN y.amount - y.refunded_amount
-                                       ELSE round((y.amount - y.refunded_amount) * y.exchange_rate / o.exchange_rate, c.digits) END), 0) AS kept
-              FROM crm.payment y
-              WHERE y.contact_id = o.contact_id AND y.order_id = o.id AND y.status IN ('paid', 'partially_refunded', 'refunded')) p) b
+          JOIN crm.sales_order o ON o.contact_id = u.contact_id AND o.id = u.id) b
     WHERE s.contact_id = b.contact_id AND s.id = b.id AND s.deleted_at IS NULL
       AND (s.status = 'placed' AND b.is_paid OR s.status = 'paid' AND b.is_paid IS NOT TRUE);
     RETURN NULL;

@@ -22,6 +22,9 @@ SELECT amount, currency, exchange_rate, status, paid_at FROM crm.payment WHERE i
 SELECT * FROM balance WHERE number = 'A-1';
 UPDATE crm.payment SET status = 'paid', paid_at = '2026-02-25' WHERE id = :p;
 SELECT * FROM balance WHERE number = 'A-1';
+-- Another amount is paid or not.
+UPDATE crm.sales_order SET amount = 120 WHERE id = 940001 RETURNING status;
+UPDATE crm.sales_order SET amount = 100 WHERE id = 940001 RETURNING status;
 -- Given back: not paid any more.
 UPDATE crm.payment SET status = 'partially_refunded', refunded_amount = 10 WHERE id = :p;
 SELECT * FROM balance WHERE number = 'A-1';
