@@ -135,7 +135,9 @@ BEGIN
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|v_(order_line|order_balance|contact_balance|profit|stock)|deal|deal_history|sales_order|order_line|payment|shipment(_line)?|stock_.*|quote_line|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product(_.*)?|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|v_(order_line|order_balance|contact_balance|profit|stock)|deal|deal_history|sales_order|order_line|payment|shipment_line|stock_.*|warehouse|quote_line|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product(_.*)?|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
+            -- Without the address.
+            ('crm_analyst', 'SELECT (contact_id, id, order_id, status, warehouse, carrier, promised_at, shipped_at, delivered_at, late_at, created_at)', 'shipment', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation|base_currency', NULL),
             ('crm_gateway', 'SELECT, INSERT', 'payment_event|receipt', NULL),

@@ -97,6 +97,18 @@ END
 $$;
 COMMENT ON FUNCTION crm.create_payment(jsonb) IS 'Makes a payment from its fields, the columns of crm.payment, and gives its number: pending unless status says otherwise, which is the intent to be handed to a payment system. Of an order the amount is what is open, when not given. Errors: 22023 unknown field; 23505 another payment has the provider''s number; P0002 no such contact; RM003 nothing is open; RM004 no such order or deal.';
 
+CREATE FUNCTION crm.overdue_orders(as_of timestamptz DEFAULT now(),
+    OUT contact_id bigint, OUT order_id bigint, OUT open_amount numeric, OUT currency text, OUT overdue_since timestamptz, OUT overdue_by interval)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT b.contact_id, b.order_id, b.open_amount, b.currency, b.first_due_at, $1 - b.first_due_at
+    FROM crm.v_order_balance b
+    WHERE b.open_amount > 0 AND b.first_due_at < $1
+    ORDER BY b.first_due_at, b.order_id
+$$;
+COMMENT ON FUNCTION crm.overdue_orders(timestamptz) IS 'Orders of which something is open that was due before as_of: how much, since when, for how long; the longest first.';
+
 /* Shipments. */
 
 CREATE FUNCTION crm.keep_shipment() RETURNS trigger

@@ -105,6 +105,7 @@ SELECT
     o.due_at, -- By when it is to be paid.
     CASE WHEN CASE WHEN o.is_counted THEN o.amount ELSE 0 END > coalesce(p.received - p.refunded, 0) AND least(o.due_at, p.due_at) < now()
          THEN least(o.due_at, p.due_at) END AS overdue_since, -- Since when something open is overdue: the order, or the first instalment that has not come; null when nothing is.
+    least(o.due_at, p.due_at) AS first_due_at, -- By when the first money is to come: due_at, or an instalment before it that has not come.
     coalesce(p.unconverted, 0) AS unconverted_payments, -- Payments in other currencies whose exchange rate is not known: they are in no sum.
     o.contact_id -- Number of the person.
 FROM crm.sales_order o

@@ -2,6 +2,7 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
+SET intervalstyle = 'postgres';
 SELECT crm.install() IS NOT NULL AS installed;
 SELECT count(setval(s, 940050)) FROM unnest('{crm.quote_id_seq,crm.payment_id_seq,crm.shipment_id_seq,crm.sales_order_id_seq}'::regclass[]) s;
 BEGIN;
@@ -39,6 +40,9 @@ INSERT INTO crm.payment (contact_id, order_id, amount, status) VALUES (940001, 9
 UPDATE crm.sales_order SET status = 'cancelled' WHERE contact_id = 940001 AND id = 940003;
 SELECT * FROM balance WHERE number = 'A-3';
 SELECT currency, due_amount, paid_amount, refunded_amount, account_amount, balance, overdue_amount, overdue_since::date FROM crm.v_contact_balance WHERE contact_id = 940001 ORDER BY 1;
+
+SELECT order_id, open_amount, currency, overdue_since::date, overdue_by FROM crm.overdue_orders('2026-03-04');
+SELECT count(*) FROM crm.overdue_orders('2026-03-01');
 
 -- A payment system tells: in any order, repeatedly, before we know the payment.
 SELECT crm.record_payment_status('acme', 'x1', 'paid', '2026-03-01 10:02', 'e2', '{"n": 2}'), crm.record_payment_status('acme', 'x1', 'authorized', '2026-03-01 10:01', 'e1');

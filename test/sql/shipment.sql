@@ -115,4 +115,18 @@ SELECT crm.ingest_receipt('F7', 'kiosk', '2026-03-05', -9, 'USD');
 UPDATE crm.receipt SET amount = 1 WHERE fiscal_id = 'F5';
 UPDATE crm.receipt SET contact_id = NULL, order_id = NULL WHERE fiscal_id = 'F4';
 DELETE FROM crm.sales_order WHERE external_id = 'F4';
+-- An analyst sees what there is, not where it goes.
+SET LOCAL client_min_messages = warning;
+SELECT crm.create_roles();
+SET LOCAL ROLE crm_analyst;
+SELECT count(*) > 0 AS stock FROM crm.v_stock;
+SELECT count(*) > 0 AS profit FROM crm.v_profit;
+SELECT count(*) > 0 AS balances FROM crm.v_contact_balance;
+SELECT address FROM crm.shipment;
+SELECT phone FROM crm.receipt;
+SET LOCAL ROLE crm_agent;
+UPDATE crm.receipt SET contact_id = 950001;
+UPDATE crm.stock_balance SET quantity = 1;
+SELECT crm.claim_receipt('F5', 950001) > 0 AS claimed;
+RESET ROLE;
 ROLLBACK;
