@@ -26,7 +26,7 @@ CREATE TABLE crm.sales_order (
     number text CHECK (number <> ''), -- Number of the order as people know it; null for none.
     status text NOT NULL DEFAULT 'placed' CHECK (status IN ('draft', 'placed', 'paid', 'shipped', 'completed', 'cancelled', 'returned')), -- draft (a basket, not ordered yet), placed, paid, shipped, completed (received), cancelled (before it was fulfilled) or returned (the whole of it, afterwards).
     ordered_at timestamptz NOT NULL DEFAULT now(), -- When it was placed; of a draft, when it was begun.
-    amount numeric CHECK (amount >= 0 AND amount < 'Infinity'), -- What is to be paid for it: of an order with lines in crm.order_line, their sum, whatever is written here; null when not known.
+    amount numeric CHECK (amount >= 0 AND amount < 'Infinity'), -- What is to be paid for it; null when not known.
     currency text NOT NULL REFERENCES crm.currency (code), -- Currency of amount; when not given, the base currency.
     exchange_rate numeric CHECK (exchange_rate > 0 AND exchange_rate < 'Infinity'), -- What one unit of currency was worth in the base currency on the day of the order; when not given, looked up in crm.fx_rate; null when there is none.
     base_amount numeric GENERATED ALWAYS AS (round(amount * exchange_rate, 4)) STORED, -- Amount in the base currency, to 4 places; null when amount or rate is not known.

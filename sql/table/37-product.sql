@@ -60,3 +60,7 @@ INSERT INTO crm.proposal_template (name, body)
 VALUES ('standard', E'{contact}, our proposal: {deal}\n\nWhat matters to you\n{needs}\nPrices\n{prices}Total: {total}\n');
 
 CREATE TRIGGER touch BEFORE UPDATE ON crm.product FOR EACH ROW EXECUTE FUNCTION crm.touch_product();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.product REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.product REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();

@@ -319,5 +319,9 @@ CREATE INDEX quote_line_product ON crm.quote_line (product_id) WHERE product_id 
 CREATE TRIGGER keep_quote BEFORE INSERT OR UPDATE OR DELETE ON crm.quote FOR EACH ROW EXECUTE FUNCTION crm.keep_quote();
 CREATE TRIGGER guard_status BEFORE UPDATE ON crm.quote FOR EACH ROW
     WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION crm.status_guard();
+CREATE TRIGGER audit_update AFTER UPDATE ON crm.quote REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
+CREATE TRIGGER audit_delete AFTER DELETE ON crm.quote REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.audit();
 CREATE TRIGGER keep_quote_line BEFORE INSERT OR UPDATE OR DELETE ON crm.quote_line FOR EACH ROW EXECUTE FUNCTION crm.keep_quote_line();
 INSERT INTO crm.job (name, function, every, daily_at) VALUES ('quotes', 'expire_quotes', NULL, '00:05');

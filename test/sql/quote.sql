@@ -85,6 +85,8 @@ UPDATE crm.quote SET order_id = NULL WHERE id = :r;
 DELETE FROM crm.quote WHERE id = :r;
 SELECT crm.revise_quote(:r);
 SELECT crm.refuse_quote(:r);
+-- History.
+SELECT changes -> 'status' ->> 'old' AS was, changes -> 'status' ->> 'new' AS is FROM crm.audit_log WHERE relation = 'quote' AND row_id IN (:q, :r) AND changes ? 'status' ORDER BY id;
 -- Others.
 SELECT crm.create_quote('{"company_id": 930001, "lines": [{"description": "a", "unit_price": 1}]}') AS n \gset
 SELECT crm.send_quote(:n), crm.refuse_quote(:n, 'too dear');
