@@ -8,6 +8,10 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     product record;
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        RAISE EXCEPTION 'line % of order % cannot change its currency or digits', OLD.line_number, OLD.order_id
+            USING ERRCODE = 'RM056', HINT = 'Remove it and write it anew.';
+    END IF;
     IF NEW.currency IS NULL THEN
         SELECT o.currency INTO NEW.currency FROM crm.sales_order o WHERE o.contact_id = NEW.contact_id AND o.id = NEW.order_id;
     END IF;
@@ -32,7 +36,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.complete_order_line() IS 'Trigger BEFORE INSERT FOR EACH ROW on crm.order_line: completes currency and digits from the order, and, where no price is given, price, tax, cost and description from the product. Errors: 23503 no such order.';
+COMMENT ON FUNCTION crm.complete_order_line() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.order_line: completes currency and digits from the order, and, where no price is given, price, tax, cost and description from the product; keeps currency and digits. Errors: 23503 no such order; RM056 currency or digits change.';
 
 /* Quotes. */
 

@@ -123,7 +123,7 @@ BEGIN
               GROUP BY r.contact_id, r.order_id, r.currency, r.digits) n
         JOIN crm.sales_order s ON s.contact_id = n.contact_id AND s.id = n.order_id
         JOIN crm.currency c ON c.code = s.currency
-        WHERE n.currency <> s.currency OR TG_OP = 'INSERT' AND n.digits <> c.digits
+        WHERE n.currency <> s.currency OR TG_OP = 'INSERT' AND n.digits <> c.digits     -- a line keeps those of its day
         ORDER BY n.order_id, n.line_number LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION 'line % of order % is in % with % digits, the order in % with %', wrong.line_number, wrong.order_id, wrong.currency, wrong.digits, wrong.order_currency, wrong.currency_digits
@@ -171,6 +171,8 @@ COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH 
 
 CREATE TRIGGER complete BEFORE INSERT ON crm.order_line FOR EACH ROW
     WHEN (NEW.currency IS NULL OR NEW.digits IS NULL OR NEW.unit_price IS NULL) EXECUTE FUNCTION crm.complete_order_line();
+CREATE TRIGGER keep BEFORE UPDATE ON crm.order_line FOR EACH ROW
+    WHEN (NEW.currency IS DISTINCT FROM OLD.currency OR NEW.digits IS DISTINCT FROM OLD.digits) EXECUTE FUNCTION crm.complete_order_line();
 CREATE TRIGGER amount_insert AFTER INSERT ON crm.order_line REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.order_lines_changed();
 CREATE TRIGGER amount_update AFTER UPDATE ON crm.order_line REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
