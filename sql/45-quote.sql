@@ -63,7 +63,7 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF OLD.status = 'accepted' AND (to_jsonb(NEW) - 'order_id' - 'updated_at' IS DISTINCT FROM to_jsonb(OLD) - 'order_id' - 'updated_at'
+    IF OLD.status = 'accepted' AND (to_jsonb(NEW) - '{order_id,owner_id,updated_at}'::text[] IS DISTINCT FROM to_jsonb(OLD) - '{order_id,owner_id,updated_at}'::text[]
                                     OR OLD.order_id IS NOT NULL AND NEW.order_id IS DISTINCT FROM OLD.order_id) THEN
         RAISE EXCEPTION 'quote % version % is accepted and cannot change', OLD.number, OLD.version
             USING ERRCODE = 'RM051', HINT = 'What was agreed on later is a matter of the order, or of another quote.';

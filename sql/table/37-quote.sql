@@ -95,6 +95,7 @@ CREATE FUNCTION crm.order_lines_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 SET jit = off AS $$
 DECLARE
     contact_ids bigint[];
@@ -144,6 +145,7 @@ CREATE FUNCTION crm.order_amount_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 SET jit = off AS $$
 DECLARE
     lines record;
@@ -208,6 +210,7 @@ CREATE FUNCTION crm.order_returns_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 SET jit = off AS $$
 BEGIN
     CASE TG_OP
@@ -281,7 +284,7 @@ CREATE TABLE crm.quote (
     UNIQUE (number, version),
     FOREIGN KEY (contact_id, order_id) REFERENCES crm.sales_order (contact_id, id)
 );
-COMMENT ON TABLE crm.quote IS 'Commercial offers, a row a version. What the client has got does not change: only a draft can be edited, and an accepted version not at all (RM051).';
+COMMENT ON TABLE crm.quote IS 'Commercial offers, a row a version. What the client has got does not change: only a draft can be edited, and an accepted version not at all but for its owner (RM051).';
 CREATE UNIQUE INDEX quote_accepted ON crm.quote (number) WHERE status = 'accepted';
 CREATE UNIQUE INDEX quote_open ON crm.quote (number) WHERE status IN ('draft', 'sent', 'viewed');
 CREATE INDEX quote_deal ON crm.quote (deal_id) WHERE deal_id IS NOT NULL;

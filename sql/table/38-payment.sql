@@ -191,6 +191,7 @@ CREATE FUNCTION crm.payments_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 SET jit = off AS $$
 DECLARE
     contact_ids bigint[];

@@ -79,6 +79,8 @@ SELECT line_number, sku, product, quantity, net_amount, tax_amount, amount, cost
 SELECT o.amount = q.amount AND d.amount = q.amount AS same FROM crm.sales_order o, crm.v_quote q, crm.deal d WHERE o.id = :o AND q.quote_id = :r AND d.id = 930001;
 SELECT order_count, order_total FROM crm.contact_metric WHERE contact_id = 930001;
 \set VERBOSITY terse
+INSERT INTO crm.agent (id, name) VALUES (930001, 'Olga');
+UPDATE crm.quote SET owner_id = 930001 WHERE id = :r RETURNING status;
 UPDATE crm.quote SET description = 'x' WHERE id = :r;
 UPDATE crm.quote SET status = 'refused' WHERE id = :r;
 UPDATE crm.quote SET order_id = NULL WHERE id = :r;
