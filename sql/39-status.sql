@@ -120,27 +120,33 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|stage_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|stage_history|.*_key|receipt|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric|payment_event|stock_(move|balance)'),
             ('crm_admin', 'SELECT', '.*', NULL),
-            ('crm_admin', 'INSERT', 'merge_journal', NULL),
+            ('crm_admin', 'INSERT', 'merge_journal|payment_event|stock_move|receipt', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment|document)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification|holiday|business_.*',
-             'contact_key|company_key|contact_metric|deal_history'),
-            ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment|document|order|product|proposal)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|agent|team|territory|branch|notification|holiday|business_.*|warehouse',
+             'contact_key|company_key|contact_metric|deal_history|payment_(key|event)'),
+            ('crm_manager', 'INSERT', 'merge_journal|outbox|payment_event|stock_move|receipt', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment|document|qualification)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member|upcoming_occasion|deal_qualification|milestone_overdue|pipeline_total)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)', NULL),
-            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity|document)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+            -- What a merge has to write; the rest of these tables triggers write.
+            ('crm_admin', 'UPDATE (contact_id)', 'payment_key|receipt', NULL),
+            ('crm_manager', 'UPDATE (contact_id)', 'payment_key|receipt', NULL),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment|document|qualification|order|product|proposal|stock)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member|upcoming_occasion|deal_qualification|milestone_overdue|pipeline_total|order_line|order_balance|contact_balance|quote|late_shipment|stock|profit)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)|receipt|warehouse|status_transition', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity|document|quote|shipment)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification|order_line|payment',
              'contact_key|company_key|contact_metric|deal_history'),
-            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|reminder|task_series|deal_(contact|member)', NULL),
-            ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric|upcoming_occasion|pipeline_total)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)|stage_win_rate', NULL),
+            ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|reminder|task_series|deal_(contact|member)|(quote|order|shipment)_line', NULL),
+            ('crm_agent', 'INSERT', 'outbox|payment_event|receipt', NULL),
+            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric|upcoming_occasion|pipeline_total|order_line|profit)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)|stage_win_rate|order_line|product(_.*)?', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),
-            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation|holiday|business_(calendar|hours|exception|holiday)|v_pipeline_total|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)', NULL),
+            ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation|holiday|business_(calendar|hours|exception|holiday)|v_pipeline_total|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)|v_(order_line|order_balance|contact_balance|profit|stock)|order_line|payment|shipment_line|stock_.*|warehouse|quote_line|product(_.*)?', NULL),
+            -- Without the address.
+            ('crm_analyst', 'SELECT (contact_id, id, order_id, status, warehouse, carrier, promised_at, shipped_at, delivered_at, late_at, created_at)', 'shipment', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
-            ('crm_gateway', 'SELECT', 'installation', NULL),
+            ('crm_gateway', 'SELECT', 'installation|base_currency', NULL),
+            ('crm_gateway', 'SELECT, INSERT', 'payment_event|receipt', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)
         ) AS g (role, rights, matching, except_matching)
     LOOP
@@ -164,6 +170,7 @@ BEGIN
     END LOOP;
     GRANT EXECUTE ON FUNCTION crm.link_identity(bigint, text, text, jsonb) TO crm_admin, crm_manager, crm_agent, crm_portal;
     GRANT EXECUTE ON FUNCTION crm.rebuild_contact_metric(bigint[]) TO crm_admin;
+    GRANT EXECUTE ON FUNCTION crm.book_receipts(text[], bigint[], timestamptz) TO crm_admin, crm_manager, crm_agent;
 END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights on what is installed; run again, it completes the rights. Takes nothing away. Errors: 42501 when the caller may not create roles.';
@@ -303,6 +310,11 @@ BEGIN
         RETURN QUERY SELECT 'orders', 'info', format('%s orders in %s have no exchange rate: their amounts are in no sum', count(*), string_agg(DISTINCT o.currency, ', ')),
                             'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once.'
         FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
+    END IF;
+    IF to_regclass('crm.payment_key') IS NOT NULL THEN
+        RETURN QUERY SELECT 'payments', 'warning', format('%s payments of which %s told are not known here', count(*), string_agg(DISTINCT k.provider, ', ')),
+                            'SELECT * FROM crm.payment_key WHERE payment_id IS NULL: a row of crm.payment with provider and provider_payment_id takes over what was told.'
+        FROM crm.payment_key k WHERE k.payment_id IS NULL HAVING count(*) > 0;
     END IF;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);

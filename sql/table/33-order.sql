@@ -44,6 +44,7 @@ CREATE TABLE crm.sales_order (
     updated_at timestamptz NOT NULL DEFAULT now(), -- When it was last changed; kept by trigger.
     created_by text NOT NULL DEFAULT current_user, -- Role that made the row.
     deleted_at timestamptz, -- When it was deleted; null while it lives.
+    due_at timestamptz, -- By when it is to be paid; null when nothing was agreed.
     PRIMARY KEY (contact_id, id),
     CHECK ((external_system IS NULL) = (external_id IS NULL)),
     UNIQUE (contact_id, external_system, external_id)

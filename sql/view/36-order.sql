@@ -20,7 +20,10 @@ SELECT
     o.company_id, -- Number of the company.
     o.agent_id, -- Number of the agent.
     o.deal_id, -- Number of the deal.
-    o.attrs -- More.
+    o.attrs, -- More.
+    o.due_at, -- By when it is to be paid.
+    (SELECT count(*) FROM crm.order_line l WHERE l.contact_id = o.contact_id AND l.order_id = o.id) AS lines, -- How many lines it has.
+    (SELECT sum(l.margin) FROM crm.order_line l WHERE l.contact_id = o.contact_id AND l.order_id = o.id) AS margin -- What remains of its lines after tax and cost, of those whose cost is known; null when of none.
 FROM crm.sales_order o
 JOIN crm.contact c ON c.id = o.contact_id
 LEFT JOIN crm.company p ON p.id = o.company_id

@@ -56,6 +56,9 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Also what is completed is cancelled here.
+INSERT INTO crm.status_transition VALUES ('sales_order', 'completed', 'cancelled') ON CONFLICT DO NOTHING;
+
 CREATE TABLE file AS
 SELECT 1 + (i * 7919::bigint) % :contacts AS contact_id, '2024-01-01'::timestamptz + i * interval '1 minute' AS ordered_at, (i % 100000) / 100.0 AS amount,
        (ARRAY['EUR', 'GBP', 'RUB', 'USD'])[1 + i % 4] AS currency, 'N' || i AS number, (ARRAY['placed', 'paid', 'shipped', 'completed', 'cancelled'])[1 + i % 5] AS status

@@ -121,7 +121,8 @@ DROP TABLE crm.contact_metric CASCADE;
 SELECT regexp_replace(crm.install(), '^crm [0-9.]+ ', '') AS install;
 SELECT count(*) FROM (SELECT line FROM kept EXCEPT SELECT m::text FROM crm.contact_metric m) x;
 -- TRUNCATE.
-TRUNCATE crm.sales_order;
+SET LOCAL client_min_messages = warning;
+TRUNCATE crm.sales_order CASCADE;
 SELECT contact_id - 910000 AS c, order_count, order_total, last_order_at, activity_count, open_deal_count FROM crm.contact_metric WHERE contact_id > 910000 ORDER BY 1;
 TRUNCATE crm.activity;
 SELECT contact_id - 910000 AS c, activity_count, first_activity_at, open_deal_count FROM crm.contact_metric WHERE contact_id > 910000 ORDER BY 1;

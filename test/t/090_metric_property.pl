@@ -60,6 +60,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE base TEMPLATE template0');
 $node->safe_psql('base', "CREATE EXTENSION crm; SELECT crm.install(); $truth"
 	  . q{INSERT INTO crm.contact (given_name) SELECT 'Contact ' || i FROM generate_series(1, 12) i;
 	SELECT crm.allow_transition('Sales', 'New', 'Won'), crm.allow_transition('Sales', 'Won', 'New');
+	INSERT INTO crm.status_transition SELECT 'sales_order', a, b FROM unnest(ARRAY['draft', 'placed', 'paid', 'shipped', 'completed', 'cancelled', 'returned']) a, unnest(ARRAY['draft', 'placed', 'paid', 'shipped', 'completed', 'cancelled', 'returned']) b WHERE a <> b ON CONFLICT DO NOTHING;
 	INSERT INTO crm.fx_rate (currency, base, valid_from, rate) VALUES ('EUR', 'USD', '2020-01-01', 1.1), ('USD', 'RUB', '2020-01-01', 70), ('USD', 'RUB', '2026-01-03', 90.333)});
 
 my $when = q{public.pick(ARRAY['2026-01-01', '2026-01-02', '2026-01-03 10:00', '2026-01-04', '2026-01-05']::timestamptz[])};
@@ -114,7 +115,7 @@ sub random_statement
 		"SELECT count(*) FROM crm.unmerge((SELECT id FROM crm.merge WHERE undone_at IS NULL ORDER BY id DESC LIMIT 1), 'restore')",
 		"BEGIN; DELETE FROM crm.sales_order; INSERT INTO crm.sales_order (contact_id, amount) VALUES (public.who(), 3); ROLLBACK",
 		"BEGIN; INSERT INTO crm.sales_order (contact_id, amount, ordered_at) VALUES (public.who(), 7, $when); DELETE " . $some->('sales_order') . '; COMMIT',
-		rand() < 0.15 ? 'TRUNCATE ' . pick('crm.sales_order', 'crm.activity', 'crm.sales_order, crm.activity') : 'SELECT 1',
+		rand() < 0.15 ? 'TRUNCATE ' . pick('crm.sales_order CASCADE', 'crm.activity', 'crm.sales_order, crm.activity CASCADE') : 'SELECT 1',
 		'SELECT crm.rebuild_contact_metric()');
 }
 

@@ -137,7 +137,7 @@ SQL
 				"UPDATE crm.contact SET branch_id = " . pick(1, 2, 'NULL') . " WHERE id = ANY ('$s')",
 				"UPDATE crm.contact SET time_zone = " . pick("'Asia/Omsk'", 'NULL') . " WHERE id = ANY ('$s')",
 				"UPDATE crm.branch SET time_zone = " . pick("'Asia/Omsk'", "'UTC'") . " WHERE id = 1",
-				"TRUNCATE crm.sales_order",
+				"TRUNCATE crm.sales_order CASCADE",
 				"SELECT crm.add_members('given', '$s', $next); INSERT INTO given SELECT unnest('$s'::bigint[]) EXCEPT SELECT id FROM given",
 				"SELECT crm.remove_members('given', '$s', $next); DELETE FROM given WHERE id = ANY ('$s') OR id IN (SELECT a.id FROM crm.contact a WHERE a.merged_into = ANY ('$s'))");
 		}
