@@ -9,10 +9,16 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM crm.require_installed();
     RETURN QUERY
-    WITH rule (item, name, definition, rule) AS (
-        SELECT 'segment', s.name, s.definition, s.rule FROM crm.segment s WHERE s.kind <> 'static'
-        UNION ALL SELECT 'incentive', i.name, i.definition, i.rule FROM crm.incentive i
-        UNION ALL SELECT 'archive rule', a.name, a.definition, a.rule FROM crm.archive_rule a WHERE a.definition IS NOT NULL
+    WITH rule (item, name, definition, rule, relation) AS (
+        SELECT 'segment', s.name, s.definition, s.rule, 'crm.contact_profile'::regclass FROM crm.segment s WHERE s.kind <> 'static'
+        UNION ALL SELECT 'incentive', i.name, i.definition, i.rule, 'crm.contact_profile' FROM crm.incentive i
+        UNION ALL SELECT 'archive rule', a.name, a.definition, a.rule, 'crm.contact_profile' FROM crm.archive_rule a WHERE a.definition IS NOT NULL
+        UNION ALL SELECT 'stage', format('%s: %s', p.name, s.name), g.definition, g.rule, 'crm.deal_profile'
+        FROM crm.pipeline p JOIN crm.stage s ON s.pipeline_id = p.id
+        CROSS JOIN LATERAL (VALUES (s.entry_guard, s.entry_rule), (s.exit_guard, s.exit_rule)) g (definition, rule) WHERE g.definition IS NOT NULL
+        UNION ALL SELECT 'transition', format('%s: %s -> %s', p.name, coalesce(f.name, 'begin'), s.name), t.guard, t.guard_rule, 'crm.deal_profile'
+        FROM crm.stage_transition t JOIN crm.stage s ON s.id = t.to_stage_id JOIN crm.pipeline p ON p.id = s.pipeline_id LEFT JOIN crm.stage f ON f.id = t.from_stage_id
+        WHERE t.guard IS NOT NULL
     ), event AS (
         SELECT e.*, to_regclass(e.relation) AS target FROM crm.event_kind e
     ), stage AS (
@@ -25,7 +31,7 @@ BEGIN
         WHERE p.active
     )
     SELECT x.item, x.name, x.problem, x.hint FROM (
-        SELECT r.item, r.name, c.message AS problem, coalesce(c.hint, 'Give it a rule that fits, or bring back what it asks for.') AS hint FROM rule r CROSS JOIN LATERAL crm.rule_check(r.rule, 'crm.contact_profile') c
+        SELECT r.item, r.name, c.message AS problem, coalesce(c.hint, 'Give it a rule that fits, or bring back what it asks for.') AS hint FROM rule r CROSS JOIN LATERAL crm.rule_check(r.rule, r.relation) c
         UNION ALL
         SELECT r.item, r.name, format('its rule is not derived: %s', r.definition), 'SELECT crm.rebuild_segment_chunks(), or write its definition again.'
         FROM rule r WHERE r.rule IS NULL
