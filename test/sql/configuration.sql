@@ -17,6 +17,11 @@ SAVEPOINT s;
 INSERT INTO crm.archive_rule (name, inactive_for, definition) VALUES ('wrong', '1 year', 'order_totl < 10');
 ROLLBACK TO s;
 INSERT INTO crm.segment_goal (segment_id, metric, aggregate, target) VALUES (crm.segment_number('visitors'), 'order_total', 'sum', 10);
+ALTER TABLE crm.deal ADD COLUMN mine integer;
+UPDATE crm.stage SET entry_guard = 'mine > 1' WHERE name = 'Won';
+SELECT crm.allow_transition('Sales', 'New', 'Qualified', guard => 'mine > 0 and amount > 5') > 0 AS allowed;
+SELECT * FROM crm.validate_config() WHERE item IN ('stage', 'transition');
+ALTER TABLE crm.deal DROP COLUMN mine CASCADE;
 -- A view of one's own in place of the profile, that lacks what they ask for.
 DROP VIEW crm.contact_profile;
 CREATE VIEW crm.contact_profile AS SELECT id AS contact_id, city FROM crm.contact;
