@@ -114,24 +114,24 @@ BEGIN
     -- a table is called that a later version adds decides who may use it.
     FOR grants IN
         SELECT * FROM (VALUES
-            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric'),
+            ('crm_admin', 'SELECT, INSERT, UPDATE, DELETE', '.*', 'installation|schema_object|key_version|audit_log|deal_history|.*_key|merge|merge_journal|match_(model|field|version|level|frequency|rule_yield|door)|blocking_rule|contact_metric|lifecycle_history|ownership_history|assignment_(log|decision)'),
             ('crm_admin', 'SELECT', '.*', NULL),
-            ('crm_admin', 'INSERT', 'merge_journal', NULL),
+            ('crm_admin', 'INSERT', 'merge_journal|assignment_(log|decision)', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|segment(_.*)?|incentive|sales_goal|agent|team|territory|branch|notification',
-             'contact_key|company_key|contact_metric|deal_history'),
-            ('crm_manager', 'INSERT', 'merge_journal|outbox', NULL),
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|segment(_.*)?|incentive|sales_goal|agent(_.*)?|team|territory|branch|notification|lead(_.*)?|assignment_.*|position|employee_position|channel_spend|lifecycle_rule',
+             'contact_key|company_key|contact_metric|deal_history|assignment_(log|decision)'),
+            ('crm_manager', 'INSERT', 'merge_journal|outbox|assignment_(log|decision)', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member)|segment|segment_(chunk|offer|history|fill)|incentive', NULL),
-            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|product|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member)|segment|segment_(chunk|offer|history|fill)|incentive|(lead|assignment)(_.*)?|position|employee_position|lifecycle_(rule|history)|ownership_history|v_(lead|lead_source|lifecycle)', NULL),
+            ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity|lead)(_.*)?|assignment_(counter|turn)|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification',
              'contact_key|company_key|contact_metric|deal_history'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|deal_contact|reminder', NULL),
-            ('crm_agent', 'INSERT', 'outbox', NULL),
-            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?', NULL),
+            ('crm_agent', 'INSERT', 'outbox|assignment_(log|decision)', NULL),
+            ('crm_marketer', 'SELECT', 'contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|product|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|(v_)?lead(_.*)?|channel_spend|v_cac|v_lifecycle|lifecycle_(rule|history)', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
-            ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive', 'segment_(history|fill)'),
+            ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive|channel_spend', 'segment_(history|fill)'),
             ('crm_analyst', 'SELECT', 'v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|product|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|forecast_snapshot|installation', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation', NULL),
@@ -158,6 +158,7 @@ BEGIN
     END LOOP;
     GRANT EXECUTE ON FUNCTION crm.link_identity(bigint, text, text, jsonb) TO crm_admin, crm_manager, crm_agent, crm_portal;
     GRANT EXECUTE ON FUNCTION crm.rebuild_contact_metric(bigint[]) TO crm_admin;
+    GRANT EXECUTE ON FUNCTION crm.refresh_lifecycle(bigint[]) TO crm_admin, crm_manager;
 END
 $$;
 COMMENT ON FUNCTION crm.create_roles() IS 'Creates the roles of crm that are missing and grants them their rights on what is installed; run again, it completes the rights. Takes nothing away. Errors: 42501 when the caller may not create roles.';

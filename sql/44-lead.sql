@@ -268,8 +268,11 @@ DECLARE
     model text;
 BEGIN
     SELECT * INTO l FROM crm.lead o WHERE o.id = lead_duplicates.lead_id;
-    SELECT m.name INTO model FROM crm.match_model m JOIN crm.match_door d ON d.model = m.name AND d.version = m.version
-    WHERE m.relation = 'crm.v_match_contact' ORDER BY m.name LIMIT 1;
+    -- Who may not read the models goes by the keys alone.
+    IF has_table_privilege('crm.match_model', 'SELECT') AND has_table_privilege('crm.match_door', 'SELECT') THEN
+        SELECT m.name INTO model FROM crm.match_model m JOIN crm.match_door d ON d.model = m.name AND d.version = m.version
+        WHERE m.relation = 'crm.v_match_contact' ORDER BY m.name LIMIT 1;
+    END IF;
     parsed := crm.parse_name(l.name);
     RETURN QUERY
     SELECT DISTINCT ON (f.strength, f.contact_id) f.contact_id, f.evidence, f.strength
