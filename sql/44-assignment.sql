@@ -188,7 +188,7 @@ DECLARE
     is_open boolean;
     closed text[] := '{}';      -- calendars whose hours it is not
 BEGIN
-    SELECT * INTO r FROM crm.assignment_rule a WHERE a.name = rule;
+    SELECT * INTO r FROM crm.assignment_rule a WHERE a.name = assignment_candidates.rule;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no rule of assignment "%"', coalesce(rule, 'null') USING ERRCODE = 'RM073', HINT = 'crm.assignment_rule lists them.';
     END IF;
@@ -362,7 +362,7 @@ BEGIN
     SELECT array_agg(u.id ORDER BY u.place) INTO waiting
     FROM (SELECT i.id, min(i.place) AS place FROM unnest(ids) WITH ORDINALITY AS i (id, place) GROUP BY i.id) u
     JOIN unnest(present, owners) AS p (id, owner_id) ON p.id = u.id WHERE p.owner_id IS NULL;
-    FOR r IN SELECT a.* FROM crm.assignment_rule a WHERE a.what = assign_all.what AND CASE WHEN rule IS NULL THEN a.enabled ELSE a.name = assign_all.rule END
+    FOR r IN SELECT a.* FROM crm.assignment_rule a WHERE a.what = assign_all.what AND CASE WHEN assign_all.rule IS NULL THEN a.enabled ELSE a.name = assign_all.rule END
              ORDER BY a.priority, a.id LOOP
         EXIT WHEN waiting IS NULL;
         matched := waiting;

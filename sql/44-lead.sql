@@ -129,7 +129,7 @@ DECLARE
 BEGIN
     touches := '[]';
     IF jsonb_typeof(payload) IS DISTINCT FROM 'object' THEN
-        fields := '{}';
+        fields := '{"consent": []}';
         problems := jsonb_build_array(jsonb_build_object('field', '*', 'value', payload, 'code', 'LEAD_NO_OBJECT', 'reason', 'It is no JSON object.'));
         RETURN;
     END IF;
@@ -349,7 +349,7 @@ BEGIN
                               consent, owner_id, territory_id, contact_id, payload, problems, created_at,
                               first_touch_at, first_channel, first_source, first_medium, first_campaign)
         SELECT g.id, btrim(capture_leads.source), g.key, g.name, g.email, g.phone, g.company, g.job_title, g.city, g.country, g.interest_reason, g.need,
-               g.amount, g.currency, g.consent, g.owner_id, g.territory_id, g.contact_id, g.payload, g.problems, as_of,
+               g.amount, g.currency, g.consent, g.owner_id, g.territory_id, g.contact_id, coalesce(g.payload, 'null'), g.problems, as_of,
                coalesce(t.at, as_of), t.channel, t.source, t.medium, t.campaign
         FROM given g
         LEFT JOIN LATERAL (
@@ -367,7 +367,7 @@ BEGIN
             name = coalesce(r.name, l.name), email = coalesce(r.email, l.email), phone = coalesce(r.phone, l.phone), company = coalesce(r.company, l.company),
             job_title = coalesce(r.job_title, l.job_title), city = coalesce(r.city, l.city), country = coalesce(r.country, l.country),
             interest_reason = coalesce(r.interest_reason, l.interest_reason), need = coalesce(r.need, l.need),
-            amount = coalesce(r.amount, l.amount), currency = CASE WHEN r.amount IS NULL THEN l.currency ELSE r.currency END,
+            amount = coalesce(r.amount, l.amount), currency = coalesce(CASE WHEN r.amount IS NOT NULL THEN r.currency END, l.currency),
             consent = CASE WHEN r.consent = '[]' THEN l.consent ELSE r.consent END,
             contact_id = coalesce(l.contact_id, u.contact_id), payload = u.payload, problems = u.problems
         FROM (SELECT DISTINCT ON (u.key) u.* FROM unnest(ids, keys, fields, problems, contacts, payloads) WITH ORDINALITY AS u (id, key, fields, problems, contact_id, payload, n)
@@ -559,7 +559,7 @@ BEGIN
         VALUES (contact_id, coalesce(placed ->> 'number', submission_key), as_of, crm.try_number(placed ->> 'amount'), placed ->> 'currency', company_id, owner, deal_id,
                 source, placed ->> 'description', source, submission_key);
     END IF;
-    order_id := (SELECT o.id FROM crm.sales_order o WHERE o.contact_id = capture_order.contact_id AND o.external_system = source AND o.external_id = submission_key);
+    order_id := (SELECT o.id FROM crm.sales_order o WHERE o.contact_id = capture_order.contact_id AND o.external_system = capture_order.source AND o.external_id = capture_order.submission_key);
 END
 $$;
 COMMENT ON FUNCTION crm.capture_order(text, jsonb, text, timestamptz) IS 'Takes the order form of a site or shop: lead, contact, company, deal, touch and consent at once, and with key order of payload, {number, amount, currency, description}, the order; once for each source and submission_key. Sent again it gives the same numbers and was_created is false. Errors: 22023 no key; 23503 unknown currency; those of crm.capture_lead() and crm.convert_lead().';

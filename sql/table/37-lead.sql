@@ -42,9 +42,9 @@ CREATE TABLE crm.lead (
     converted_by text, -- Who converted it.
     deleted_at timestamptz, -- When it was deleted; null while it lives.
     CHECK (amount IS NULL OR currency IS NOT NULL),
-    CHECK ((status = 'disqualified') = (disqualify_reason IS NOT NULL)),
-    CHECK ((status = 'converted') = (converted_at IS NOT NULL)),
-    CHECK (status <> 'converted' OR contact_id IS NOT NULL)
+    CONSTRAINT lead_disqualified CHECK ((status = 'disqualified') = (disqualify_reason IS NOT NULL)),
+    CONSTRAINT lead_converted CHECK ((status = 'converted') = (converted_at IS NOT NULL)),
+    CONSTRAINT lead_converted_contact CHECK (status <> 'converted' OR contact_id IS NOT NULL)
 );
 COMMENT ON TABLE crm.lead IS 'Inquiries of people who are not clients yet, as they came. crm.capture_lead() makes them, crm.convert_lead() makes contact, company and deal of them; the lead stays and says where they came from.';
 CREATE UNIQUE INDEX lead_submission ON crm.lead (source, submission_key) WHERE submission_key IS NOT NULL;
