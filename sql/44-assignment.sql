@@ -256,12 +256,16 @@ END
 $$;
 COMMENT ON FUNCTION crm.assignment_candidates(text, text, timestamptz) IS 'Who takes part in a rule of assignment at a moment, for the skill or the territory (its number) that is wanted: the member, who takes the turn (a substitute, while the member is absent), the weight, where the turn has come to (of method least_loaded: the open work by weight), how much open work there is and may be, how much the member''s turn has had, and why the member is skipped, null when it is not. Errors: RM073 no such rule; RM074 the rule names a calendar, and there are none.';
 
-/* Assigning. */
+/*
+ * Assigning.  The functions below plan for the arrays that they are given, be
+ * it one number or a hundred thousand: plans are not kept.
+ */
 
 CREATE FUNCTION crm.assign_by_rule(rule_id bigint, wanted text, ids bigint[], as_of timestamptz,
     OUT record_id bigint, OUT agent_id bigint) RETURNS SETOF record
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     r crm.assignment_rule;
@@ -327,7 +331,8 @@ COMMENT ON FUNCTION crm.assign_by_rule(bigint, text, bigint[], timestamptz) IS '
 CREATE FUNCTION crm.assign_all(what text, ids bigint[], rule text DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT record_id bigint, OUT agent_id bigint, OUT by_rule text, OUT was_assigned boolean) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 100
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     relation CONSTANT regclass := crm.assignment_relation(what);
@@ -446,7 +451,8 @@ COMMENT ON FUNCTION crm.explain_assignment(text, bigint) IS 'Why a lead, deal, c
 CREATE FUNCTION crm.rotate_clients(contact_ids bigint[], policy jsonb DEFAULT '{}', dry_run boolean DEFAULT true, as_of timestamptz DEFAULT now(),
     OUT contact_id bigint, OUT old_owner_id bigint, OUT new_owner_id bigint, OUT company_id bigint, OUT reason text) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     unknown text;
@@ -583,7 +589,7 @@ COMMENT ON FUNCTION crm.rotate_clients(text, jsonb, boolean, timestamptz) IS 'cr
 
 /* Transfer of staff. */
 
-CREATE FUNCTION crm.transfer_employee(agent_id bigint, team text DEFAULT NULL, "position" text DEFAULT NULL, manager_id bigint DEFAULT NULL,
+CREATE FUNCTION crm.transfer_employee(agent_id bigint, to_team text DEFAULT NULL, to_position text DEFAULT NULL, to_manager_id bigint DEFAULT NULL,
     portfolio text DEFAULT 'keep', to_agent_id bigint DEFAULT NULL, leaves boolean DEFAULT false, as_of timestamptz DEFAULT now(),
     OUT contacts bigint, OUT companies bigint, OUT deals bigint, OUT leads bigint, OUT tasks bigint)
 LANGUAGE plpgsql
@@ -591,7 +597,6 @@ SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     who CONSTANT bigint := agent_id;
-    chief CONSTANT bigint := manager_id;
     person crm.agent;
     held crm.employee_position;
     new_team_id bigint;
@@ -614,19 +619,19 @@ BEGIN
         RAISE EXCEPTION 'the portfolio of agent % cannot go to agent %', who, coalesce(to_agent_id::text, 'null')
             USING ERRCODE = 'RM075', HINT = 'Give to_agent_id, another agent who is active; to share it out among several use crm.rotate_clients().';
     END IF;
-    IF team IS NOT NULL THEN
-        new_team_id := (SELECT t.id FROM crm.team t WHERE t.name = team);
+    IF to_team IS NOT NULL THEN
+        new_team_id := (SELECT t.id FROM crm.team t WHERE t.name = to_team);
         IF new_team_id IS NULL THEN
-            RAISE EXCEPTION 'there is no team "%"', team USING ERRCODE = 'RM004', HINT = 'Add a row to crm.team.';
+            RAISE EXCEPTION 'there is no team "%"', to_team USING ERRCODE = 'RM004', HINT = 'Add a row to crm.team.';
         END IF;
     END IF;
-    IF "position" IS NOT NULL THEN
-        new_position_id := (SELECT p.id FROM crm.position p WHERE p.name = "position");
+    IF to_position IS NOT NULL THEN
+        new_position_id := (SELECT p.id FROM crm.position p WHERE p.name = to_position);
         IF new_position_id IS NULL THEN
-            RAISE EXCEPTION 'there is no position "%"', "position" USING ERRCODE = 'RM004', HINT = 'Add a row to crm.position.';
+            RAISE EXCEPTION 'there is no position "%"', to_position USING ERRCODE = 'RM004', HINT = 'Add a row to crm.position.';
         END IF;
     END IF;
-    PERFORM crm.require_known(agent_id => chief);
+    PERFORM crm.require_known(agent_id => to_manager_id);
     -- What was held until now ends, what is new begins.
     SELECT * INTO held FROM crm.employee_position p WHERE p.agent_id = who AND p.valid @> as_of FOR UPDATE;
     IF held.id IS NULL AND NOT EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = who) AND person.team_id IS NOT NULL AND person.created_at < as_of THEN
@@ -640,7 +645,7 @@ BEGIN
     END IF;
     IF NOT leaves THEN
         INSERT INTO crm.employee_position (agent_id, position_id, team_id, manager_id, valid)
-        VALUES (who, coalesce(new_position_id, held.position_id), coalesce(new_team_id, held.team_id), coalesce(chief, held.manager_id), tstzrange(as_of, upper(held.valid)));
+        VALUES (who, coalesce(new_position_id, held.position_id), coalesce(new_team_id, held.team_id), coalesce(to_manager_id, held.manager_id), tstzrange(as_of, upper(held.valid)));
     END IF;
     UPDATE crm.agent a SET team_id = coalesce(new_team_id, a.team_id), active = a.active AND NOT leaves WHERE a.id = who;
 

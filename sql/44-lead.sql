@@ -297,7 +297,8 @@ COMMENT ON FUNCTION crm.lead_duplicates(bigint) IS 'Contacts who are probably th
 CREATE FUNCTION crm.capture_leads(source text, payloads jsonb[], submission_keys text[] DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT "position" bigint, OUT lead_id bigint, OUT was_created boolean) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 100
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];

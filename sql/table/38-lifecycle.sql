@@ -36,7 +36,8 @@ CREATE INDEX ownership_history_owner ON crm.ownership_history (owner_id, entity)
 
 CREATE FUNCTION crm.keep_party_history() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
 DECLARE
     moment CONSTANT timestamptz := crm.effective_at();
     who CONSTANT text := crm.current_actor();
@@ -57,8 +58,12 @@ BEGIN
         END IF;
         RETURN NULL;
     WHEN 'UPDATE' THEN
-        SELECT array_agg(n.id), array_agg(n.owner_id) INTO ids, owners
-        FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE o.owner_id IS DISTINCT FROM n.owner_id;
+        -- Grouped rather than joined: good for one row and for a million.
+        SELECT array_agg(g.id), array_agg(g.now) INTO ids, owners
+        FROM (SELECT r.id, max(r.owner_id) FILTER (WHERE r.is_new) AS now, max(r.owner_id) FILTER (WHERE NOT r.is_new) AS before
+              FROM (SELECT o.id, o.owner_id, false AS is_new FROM old_rows o UNION ALL SELECT n.id, n.owner_id, true FROM new_rows n) r
+              GROUP BY r.id) g
+        WHERE g.now IS DISTINCT FROM g.before;
     WHEN 'DELETE' THEN
         SELECT array_agg(o.id), array_agg(NULL::bigint) INTO ids, owners FROM old_rows o;
     END CASE;
@@ -76,8 +81,11 @@ BEGIN
     IF TG_TABLE_NAME <> 'contact' THEN
         RETURN NULL;
     ELSIF TG_OP = 'UPDATE' THEN
-        EXECUTE 'SELECT array_agg(n.id), array_agg(n.lifecycle_stage) FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE o.lifecycle_stage <> n.lifecycle_stage'
-        INTO ids, stages;
+        SELECT array_agg(g.id), array_agg(g.now) INTO ids, stages
+        FROM (SELECT r.id, max(r.stage) FILTER (WHERE r.is_new) AS now, max(r.stage) FILTER (WHERE NOT r.is_new) AS before
+              FROM (SELECT o.id, o.lifecycle_stage AS stage, false AS is_new FROM old_rows o UNION ALL SELECT n.id, n.lifecycle_stage, true FROM new_rows n) r
+              GROUP BY r.id) g
+        WHERE g.now <> g.before;
     END IF;
     IF ids IS NOT NULL THEN
         DELETE FROM crm.lifecycle_history h USING unnest(ids) AS u (id)
@@ -133,7 +141,9 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         SELECT array_agg(n.contact_id) INTO ids FROM new_rows n WHERE n.order_count > 0;
     ELSE
-        SELECT array_agg(n.contact_id) INTO ids FROM new_rows n JOIN old_rows o ON o.contact_id = n.contact_id WHERE n.order_count <> o.order_count;
+        SELECT array_agg(g.contact_id) INTO ids
+        FROM (SELECT r.contact_id FROM (SELECT o.contact_id, o.order_count FROM old_rows o UNION ALL SELECT n.contact_id, n.order_count FROM new_rows n) r
+              GROUP BY r.contact_id HAVING min(r.order_count) <> max(r.order_count)) g;
     END IF;
     -- A merge writes rows as they were: it is no order.
     IF ids IS NOT NULL AND crm.merge_mode() = 'off' THEN

@@ -16,8 +16,8 @@ CREATE TABLE crm.employee_position (
     team_id bigint REFERENCES crm.team (id), -- In which team; null for none.
     manager_id bigint REFERENCES crm.agent (id), -- Under whom; null at the top.
     valid tstzrange NOT NULL DEFAULT tstzrange(now(), NULL) CHECK (NOT isempty(valid)), -- From when until when; open-ended while it lasts.
-    CHECK (manager_id <> agent_id),
-    EXCLUDE USING gist (int8range(agent_id, agent_id, '[]') WITH &&, valid WITH &&)
+    CONSTRAINT employee_position_not_under_itself CHECK (manager_id <> agent_id),
+    CONSTRAINT employee_position_one_at_a_time EXCLUDE USING gist (int8range(agent_id, agent_id, '[]') WITH &&, valid WITH &&)
 );
 COMMENT ON TABLE crm.employee_position IS 'Who has or had which position, in which team, under whom, and when; an agent has one at a time. Reports about a month take the structure of that month from here.';
 CREATE INDEX employee_position_agent ON crm.employee_position (agent_id);
