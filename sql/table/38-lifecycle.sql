@@ -37,7 +37,8 @@ CREATE INDEX ownership_history_owner ON crm.ownership_history (owner_id, entity)
 CREATE FUNCTION crm.keep_party_history() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     moment CONSTANT timestamptz := crm.effective_at();
     who CONSTANT text := crm.current_actor();

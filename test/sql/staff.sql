@@ -3,6 +3,7 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
+SET jit = off;
 SELECT crm.install() IS NOT NULL AS installed;
 BEGIN;
 \set ON_ERROR_ROLLBACK on
