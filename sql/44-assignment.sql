@@ -257,15 +257,14 @@ $$;
 COMMENT ON FUNCTION crm.assignment_candidates(text, text, timestamptz) IS 'Who takes part in a rule of assignment at a moment, for the skill or the territory (its number) that is wanted: the member, who takes the turn (a substitute, while the member is absent), the weight, where the turn has come to (of method least_loaded: the open work by weight), how much open work there is and may be, how much the member''s turn has had, and why the member is skipped, null when it is not. Errors: RM073 no such rule; RM074 the rule names a calendar, and there are none.';
 
 /*
- * Assigning.  The functions below plan for the arrays that they are given, be
- * it one number or a hundred thousand: plans are not kept.
+ * Assigning.  Plans that are kept are good for a few; for many the functions
+ * below plan for the arrays that they are given.
  */
 
 CREATE FUNCTION crm.assign_by_rule(rule_id bigint, wanted text, ids bigint[], as_of timestamptz,
     OUT record_id bigint, OUT agent_id bigint) RETURNS SETOF record
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     r crm.assignment_rule;
@@ -280,7 +279,7 @@ DECLARE
     given_members integer[];
     given_turns double precision[];
     decision bigint;
-    before CONSTANT text := current_setting('crm.effective_at');
+    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
 BEGIN
     SELECT * INTO r FROM crm.assignment_rule a WHERE a.id = assign_by_rule.rule_id;
     is_task := r.what IN ('task', 'call');
@@ -332,7 +331,7 @@ CREATE FUNCTION crm.assign_all(what text, ids bigint[], rule text DEFAULT NULL, 
     OUT record_id bigint, OUT agent_id bigint, OUT by_rule text, OUT was_assigned boolean) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 100
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = auto AS $$
 #variable_conflict use_column
 DECLARE
     relation CONSTANT regclass := crm.assignment_relation(what);
@@ -353,6 +352,9 @@ BEGIN
     PERFORM crm.require_installed();
     IF rule IS NOT NULL AND NOT EXISTS (SELECT FROM crm.assignment_rule a WHERE a.name = assign_all.rule AND a.what = assign_all.what) THEN
         RAISE EXCEPTION 'there is no rule of assignment "%" for a %', rule, what USING ERRCODE = 'RM073', HINT = 'crm.assignment_rule lists them.';
+    END IF;
+    IF cardinality(ids) > 20 THEN
+        SET LOCAL plan_cache_mode = force_custom_plan;
     END IF;
     EXECUTE format('SELECT array_agg(x.id), array_agg(x.owner_id)
                     FROM (SELECT o.id, o.%I AS owner_id FROM %s o WHERE o.id = ANY ($1) %s ORDER BY o.id FOR NO KEY UPDATE) x',
@@ -452,7 +454,7 @@ CREATE FUNCTION crm.rotate_clients(contact_ids bigint[], policy jsonb DEFAULT '{
     OUT contact_id bigint, OUT old_owner_id bigint, OUT new_owner_id bigint, OUT company_id bigint, OUT reason text) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 1000
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = auto AS $$
 #variable_conflict use_column
 DECLARE
     unknown text;
@@ -472,7 +474,7 @@ DECLARE
     result_agents bigint[];
     result_companies bigint[];
     decision bigint;
-    before CONSTANT text := current_setting('crm.effective_at');
+    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
 BEGIN
     PERFORM crm.require_installed();
     SELECT string_agg(k, ', ') INTO unknown FROM jsonb_object_keys(policy) k WHERE k <> ALL ('{team,agents,method,keep_company,not_back,with_deals,with_tasks}');
@@ -486,6 +488,7 @@ BEGIN
     ELSIF policy ? 'agents' AND EXISTS (SELECT FROM crm.json_texts(policy -> 'agents') e WHERE e !~ '^\d{1,18}$' OR NOT EXISTS (SELECT FROM crm.agent a WHERE a.id = e::bigint)) THEN
         RAISE EXCEPTION 'agents of a policy of rotation are numbers of agents' USING ERRCODE = 'RM004', DETAIL = format('Given: %s.', policy -> 'agents'), HINT = 'crm.agent lists them.';
     END IF;
+    SET LOCAL plan_cache_mode = force_custom_plan;
     SELECT array_agg(a.id ORDER BY a.id) INTO pool FROM crm.agent a
     WHERE a.active AND NOT crm.is_absent(a.id, as_of)
       AND (a.id IN (SELECT e::bigint FROM crm.json_texts(policy -> 'agents') e)
@@ -607,7 +610,7 @@ DECLARE
     moved_leads bigint[];
     moved_tasks bigint[];
     decision bigint;
-    before CONSTANT text := current_setting('crm.effective_at');
+    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO person FROM crm.agent a WHERE a.id = who FOR UPDATE;

@@ -298,7 +298,7 @@ CREATE FUNCTION crm.capture_leads(source text, payloads jsonb[], submission_keys
     OUT "position" bigint, OUT lead_id bigint, OUT was_created boolean) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 100
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = auto AS $$
 #variable_conflict use_column
 DECLARE
     ids bigint[];
@@ -316,6 +316,10 @@ BEGIN
     ELSIF submission_keys IS NOT NULL AND cardinality(submission_keys) <> cardinality(payloads) THEN
         RAISE EXCEPTION '% leads, but % keys', cardinality(payloads), cardinality(submission_keys)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a key for each lead, null for one that has none.';
+    END IF;
+    -- Plans that are kept are good for a few.
+    IF cardinality(payloads) > 20 THEN
+        SET LOCAL plan_cache_mode = force_custom_plan;
     END IF;
     -- Places of all arrays are those of payloads.
     SELECT array_agg(nextval('crm.lead_id_seq') ORDER BY u.n), array_agg(nullif(btrim(u.key), '') ORDER BY u.n),
