@@ -447,6 +447,7 @@ DECLARE
     person bigint;
     firm bigint;
     owner bigint;
+    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
 BEGIN
     PERFORM crm.require_installed();
     IF wanted IS NULL OR wanted <> ALL ('{attach,new,refuse}'::text[]) THEN
@@ -482,6 +483,7 @@ BEGIN
                       HINT = 'Look at crm.lead_duplicates(), then convert with duplicates => ''attach'' or ''new''.';
         END IF;
     END IF;
+    PERFORM set_config('crm.effective_at', as_of::text, true);
     IF person IS NULL THEN
         IF num_nonnulls(l.name, l.email, l.phone, l.company) = 0 THEN
             RAISE EXCEPTION 'lead % has no name, address, number or company to know the person by', l.id
@@ -520,8 +522,9 @@ BEGIN
         SELECT r.stage FROM crm.lifecycle_rule r
         WHERE r.order_count <= (SELECT m.order_count FROM crm.contact_metric m WHERE m.contact_id = person) ORDER BY r.order_count DESC LIMIT 1), 'lead')
     WHERE c.id = person AND c.lifecycle_stage = 'closed_cycle';
+    SELECT coalesce(l.owner_id, c.owner_id) INTO owner FROM crm.contact c WHERE c.id = person;
+    UPDATE crm.company c SET owner_id = owner WHERE c.id = firm AND c.owner_id IS NULL AND owner IS NOT NULL;
     IF deal IS NOT NULL THEN
-        SELECT coalesce(l.owner_id, c.owner_id) INTO owner FROM crm.contact c WHERE c.id = person;
         deal_id := crm.create_deal(jsonb_strip_nulls(jsonb_build_object(
             'name', coalesce(l.need, l.interest_reason, l.company, l.name, l.email, l.phone, format('Lead %s', l.id)), 'contact_id', person, 'company_id', firm, 'owner_id', owner,
             'amount', l.amount, 'currency', CASE WHEN l.amount IS NOT NULL THEN l.currency END, 'source', l.source, 'description', l.interest_reason,
@@ -531,6 +534,7 @@ BEGIN
     WHERE o.id = l.id;
     PERFORM crm.write_lead_consent(ARRAY[l.id]);
     PERFORM crm.copy_lead_activities(ARRAY[l.id]);
+    PERFORM set_config('crm.effective_at', before, true);
     contact_id := person;
     company_id := firm;
     was_converted := true;
