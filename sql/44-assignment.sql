@@ -114,7 +114,9 @@ COMMENT ON FUNCTION crm.is_absent(bigint, timestamptz) IS 'Whether an agent is a
 
 CREATE FUNCTION crm.agent_load(what text, agent_ids bigint[], OUT agent_id bigint, OUT load bigint) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 10
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 BEGIN
     CASE what
     WHEN 'lead' THEN

@@ -57,7 +57,9 @@ COMMENT ON FUNCTION crm.lead_state() IS 'Trigger of crm.lead: keeps updated_at, 
 
 CREATE FUNCTION crm.copy_lead_activities(lead_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     copied bigint;
 BEGIN
@@ -230,7 +232,9 @@ COMMENT ON FUNCTION crm.lead_fields(jsonb) IS 'What a form sent, read: the colum
 CREATE FUNCTION crm.known_contacts(names text[], emails text[], phones text[], regions text[],
     OUT "position" bigint, OUT contact_id bigint, OUT evidence jsonb, OUT strength numeric) RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 10
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
     WITH asked AS MATERIALIZED (
         SELECT u.n, string_to_array(nullif(crm.name_key(u.name), ''), ' ') AS words, k.kind, k.key
         FROM unnest(names, emails, phones, regions) WITH ORDINALITY AS u (name, email, phone, region, n)
@@ -261,7 +265,9 @@ COMMENT ON FUNCTION crm.known_contacts(text[], text[], text[], text[]) IS 'Which
 
 CREATE FUNCTION crm.lead_duplicates(lead_id bigint, OUT contact_id bigint, OUT evidence jsonb, OUT strength numeric) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 5
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     l crm.lead;
     parsed crm.person_name;
@@ -292,12 +298,17 @@ END
 $$;
 COMMENT ON FUNCTION crm.lead_duplicates(bigint) IS 'Contacts who are probably the person of a lead, the most probable first: by crm.known_contacts() and, where a match model of crm.v_match_contact is trained and has its keys, by crm.find_duplicates(). strength is the greater of the two, 0 to 1; from 0.5 on crm.convert_lead() takes it for the same person.';
 
-/* Capturing. */
+/*
+ * Capturing.  What follows plans for a large base, not for the size that it had
+ * when a session first called it: plans are kept.
+ */
 
 CREATE FUNCTION crm.capture_leads(source text, payloads jsonb[], submission_keys text[] DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT "position" bigint, OUT lead_id bigint, OUT was_created boolean) RETURNS SETOF record
 LANGUAGE plpgsql ROWS 100
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 SET plan_cache_mode = auto AS $$
 #variable_conflict use_column
 DECLARE
@@ -414,7 +425,9 @@ COMMENT ON FUNCTION crm.capture_leads(text, jsonb[], text[], timestamptz) IS 'Ta
 
 CREATE FUNCTION crm.write_lead_consent(lead_ids bigint[]) RETURNS void
 LANGUAGE sql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
     -- Once: evidence names the lead and the place.
     INSERT INTO crm.consent (contact_id, purpose, channel, status, at, source, legal_basis, evidence)
     SELECT n.* FROM (
@@ -440,7 +453,9 @@ COMMENT ON FUNCTION crm.capture_lead(text, jsonb, text, timestamptz) IS 'Takes w
 CREATE FUNCTION crm.convert_lead(lead_id bigint, duplicates text DEFAULT 'attach', deal jsonb DEFAULT '{}', as_of timestamptz DEFAULT now(),
     OUT contact_id bigint, OUT company_id bigint, OUT deal_id bigint, OUT was_converted boolean)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     l crm.lead;
     wanted CONSTANT text := duplicates;

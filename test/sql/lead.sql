@@ -146,6 +146,25 @@ SELECT crm.merge_contacts(:anna, ARRAY[:c1]) IS NOT NULL AS merged;
 SELECT id = :lead1 AS first, contact_id = :anna AS anna, updated_at > created_at AS updated FROM crm.lead WHERE id IN (:lead1, :lead2) ORDER BY id;
 SELECT contact_id = :anna AS same, was_converted FROM crm.convert_lead(:lead1);
 
+-- What an agent may: capture, convert, assign; not the rules, nor the histories.
+SET LOCAL client_min_messages = warning;
+SELECT crm.create_roles();
+INSERT INTO crm.assignment_rule (id, name, what, definition, method) VALUES (930001, 'lead agent', 'lead', $$source = 'agent'$$, 'round_robin');
+INSERT INTO crm.assignment_member (rule_id, agent_id) VALUES (930001, 930002);
+SET LOCAL ROLE crm_agent;
+SELECT crm.capture_lead('agent', '{"name": "Of Agent", "email": "of.agent@lead.example", "company": "Lead Gamma", "need": "x", "consent": {"purpose": "service"}}', as_of => '2024-05-01') AS theirs \gset
+SELECT was_converted FROM crm.convert_lead(:theirs, as_of => '2024-05-02');
+SELECT l.owner_id, c.owner_id AS contact_owner, d.owner_id AS deal_owner, o.owner_id AS company_owner, crm.owner_as_of('contact', c.id, '2024-05-02') AS since
+FROM crm.lead l JOIN crm.contact c ON c.id = l.contact_id JOIN crm.deal d ON d.id = l.deal_id JOIN crm.company o ON o.id = l.company_id WHERE l.id = :theirs;
+\set VERBOSITY sqlstate
+DELETE FROM crm.lead;
+UPDATE crm.assignment_rule SET enabled = false;
+UPDATE crm.ownership_history SET owner_id = 930001;
+UPDATE crm.lifecycle_history SET stage = 'loyal';
+SELECT crm.refresh_lifecycle();
+\set VERBOSITY default
+RESET ROLE;
+
 -- Where a match model is trained, it finds who has no key in common.  R-019
 CREATE FUNCTION pg_temp.word(syllables integer, seed bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT initcap(string_agg((ARRAY['ba','ke','li','mo','nu','ra','se','ti','vo','zu','dar','fen','gor','han','jin','kol','lem','mar','nor','pet'])[1 + (seed * 7919 + i * 104729 + seed / (3 + i) * 31) % 20], ''))
