@@ -212,7 +212,7 @@ BEGIN
     ), member AS (
         SELECT u.id, m.weight, a.active, away.during, away.substitute_id, coalesce(away.substitute_id, u.id) AS taker, coalesce(t.assigned, 0) AS assigned, t.turn
         FROM (SELECT m.agent_id AS id FROM crm.assignment_member m WHERE m.rule_id = r.id
-              UNION SELECT a.id FROM crm.agent a WHERE a.active AND r.team_id = crm.team_as_of(a.id, as_of)) u
+              UNION SELECT a.id FROM crm.agent a WHERE r.team_id IS NOT NULL AND a.active AND r.team_id = crm.team_as_of(a.id, as_of)) u
         JOIN crm.agent a ON a.id = u.id
         LEFT JOIN crm.assignment_member m ON m.rule_id = r.id AND m.agent_id = u.id
         LEFT JOIN crm.assignment_turn t ON t.rule_id = r.id AND t.agent_id = u.id
@@ -318,11 +318,12 @@ BEGIN
     UPDATE crm.assignment_counter c SET assigned = c.assigned + cardinality(given_ids),
         turn = CASE WHEN r.method = 'least_loaded' THEN c.turn ELSE greatest(c.turn, (SELECT max(t) FROM unnest(given_turns) t)) END
     WHERE c.rule_id = r.id;
-    -- Who was there and got nothing keeps the turn as well.
+    -- Who was there and got nothing keeps the turn as well; most have it.
     INSERT INTO crm.assignment_turn AS t (rule_id, agent_id, turn, assigned)
     SELECT r.id, m.id, CASE WHEN r.method = 'least_loaded' THEN 0 ELSE m.base + coalesce(g.n, 0) / m.weight END, coalesce(g.n, 0)
     FROM unnest(members, bases, weights) WITH ORDINALITY AS m (id, base, weight, place)
     LEFT JOIN (SELECT u.member, count(*) AS n FROM unnest(given_members) AS u (member) GROUP BY u.member) g ON g.member = m.place
+    WHERE g.n > 0 OR NOT EXISTS (SELECT FROM crm.assignment_turn x WHERE x.rule_id = r.id AND x.agent_id = m.id AND (x.turn = m.base OR r.method = 'least_loaded'))
     ON CONFLICT (rule_id, agent_id) DO UPDATE SET turn = excluded.turn, assigned = t.assigned + excluded.assigned;
     RETURN QUERY SELECT u.id, agents[u.member] FROM unnest(given_ids, given_members) AS u (id, member);
 END
