@@ -462,7 +462,8 @@ SET plan_cache_mode = auto AS $$
 DECLARE
     unknown text;
     keep_company CONSTANT boolean := coalesce((policy ->> 'keep_company')::boolean, true);
-    not_back CONSTANT interval := coalesce((policy ->> 'not_back')::interval, interval '180 days');
+    span CONSTANT text := coalesce(policy ->> 'not_back', '180 days');
+    not_back CONSTANT interval := span;
     method CONSTANT text := coalesce(policy ->> 'method', 'round_robin');
     pool bigint[];
     counts double precision[];
@@ -578,7 +579,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT u.id, u.owner_id, coalesce(u.agent_id, u.owner_id), u.company_id,
-           CASE WHEN u.agent_id IS NULL THEN format('stays: everybody had the client within %s', not_back)
+           CASE WHEN u.agent_id IS NULL THEN format('stays: everybody had the client within %s', span)
                 WHEN u.company_id IS NOT NULL THEN 'goes with its company' ELSE 'goes' END
     FROM unnest(result_ids, result_owners, result_agents, result_companies) AS u (id, owner_id, agent_id, company_id) ORDER BY u.id;
 END
