@@ -55,7 +55,7 @@ SELECT max(abs(d.off)) <= max(d.allowed) AS bounded, round(max(abs(d.off)), 3) A
 FROM (SELECT count(*) FILTER (WHERE l.agent_id = m.agent_id) OVER (PARTITION BY m.agent_id ORDER BY l.id) - row_number() OVER (PARTITION BY m.agent_id ORDER BY l.id) * m.weight / 7 AS off, 0.5 + m.weight / 7 / 2 AS allowed
       FROM crm.assignment_log l CROSS JOIN crm.assignment_member m WHERE l.what = 'lead' AND l.record_id BETWEEN 960100 AND 960127) d;
 -- ... in pieces as in one.
-SELECT crm.allot('{0,0,0}', '{3,2,1}', '{NULL,NULL,NULL}', 6);
+SELECT place, member, round(turn::numeric, 4) AS turn FROM crm.allot('{0,0,0}', '{3,2,1}', '{NULL,NULL,NULL}', 6);
 SELECT crm.allot('{0,0}', '{1,1}', '{1,0}', 5);
 SELECT count(*), count(DISTINCT place), max(count) - min(count) AS spread FROM (SELECT a.place, count(*) OVER (PARTITION BY a.member) FROM crm.allot(array_fill(0::float8, '{70}'), array_fill(1::float8, '{70}'), array_fill(NULL::bigint, '{70}'), 10000) a) x;
 SELECT count(*) FROM crm.allot('{0}', '{1}', '{NULL}', 0);
