@@ -24,6 +24,7 @@ PG_MODULE_MAGIC;
 
 char	   *crm_default_region = NULL;
 char	   *crm_actor = NULL;
+static char *crm_effective_at = NULL;
 int			crm_match_memory;
 int			crm_match_workers;
 int			crm_stage_check = CRM_STAGE_CHECK_IMMEDIATE;
@@ -113,6 +114,16 @@ _PG_init(void)
 							   "The person on whose behalf the session acts, for the history.",
 							   "An application that shares one database role among its users sets it at the start of each transaction; empty means the session's role.",
 							   &crm_actor,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+	DefineCustomStringVariable("crm.effective_at",
+							   "The moment from which what the session changes holds, for the histories of life cycle and ownership.",
+							   "Functions that take as_of set it while they write, and so may a load of what was; empty means the moment of the transaction.",
+							   &crm_effective_at,
 							   "",
 							   PGC_USERSET,
 							   0,

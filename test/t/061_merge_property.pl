@@ -201,7 +201,7 @@ DECLARE
 BEGIN
     FOR t IN SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind = 'r' AND (n.nspname = 'crm' OR n.nspname LIKE 'p%' AND n.nspname NOT LIKE 'pg_%') ORDER BY c.oid::regclass::text LOOP
-        CONTINUE WHEN t.name::text IN ('crm.audit_log', 'crm.deal_history', 'crm.merge', 'crm.merge_journal', 'crm.segment_queue');
+        CONTINUE WHEN t.name::text IN ('crm.audit_log', 'crm.deal_history', 'crm.merge', 'crm.merge_journal', 'crm.segment_queue', 'crm.lifecycle_history', 'crm.ownership_history');
         EXECUTE format('SELECT count(*) || '' '' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM %s t', t.name) INTO line;
         result := result || t.name || ' ' || line || E'\n';
     END LOOP;
