@@ -65,17 +65,28 @@ refuse_null(FunctionCallInfo fcinfo, int argument, const char *what)
 Datum
 crm_window_funnel_add(PG_FUNCTION_ARGS)
 {
+	CrmEventCall *call = fcinfo->flinfo->fn_extra;
 	CrmEventList *list = list_of(fcinfo);
 	const text *mode;
 	const CrmEventSetup *setup;
 	int32		steps;
 	uint64		what;
 
-	refuse_null(fcinfo, 1, "the window of a funnel");
-	refuse_null(fcinfo, 2, "the mode of a funnel");
-	what = crm_event_conditions(fcinfo, 4, &steps);
-	mode = PG_GETARG_TEXT_PP(2);
-	setup = crm_event_setup(fcinfo, CRM_EVENT_FUNNEL, PG_GETARG_INTERVAL_P(1), VARDATA_ANY(mode), VARSIZE_ANY_EXHDR(mode), steps);
+	if (likely(call != NULL && call->constant))
+	{
+		setup = call->setups;
+		what = crm_event_condition_bits(fcinfo, 4);
+	}
+	else
+	{
+		refuse_null(fcinfo, 1, "the window of a funnel");
+		refuse_null(fcinfo, 2, "the mode of a funnel");
+		what = crm_event_conditions(fcinfo, 4, &steps);
+		mode = PG_GETARG_TEXT_PP(2);
+		setup = crm_event_setup(fcinfo, CRM_EVENT_FUNNEL, PG_GETARG_INTERVAL_P(1), VARDATA_ANY(mode), VARSIZE_ANY_EXHDR(mode), steps);
+		if (call == NULL)
+			crm_event_note_constants(fcinfo, 2);
+	}
 	if (PG_ARGISNULL(3) || (what == 0 && !(setup->mode & CRM_FUNNEL_STRICT_ORDER)))
 		return return_list(fcinfo, list);
 	list = list_for(fcinfo, list, setup);
@@ -127,16 +138,27 @@ Datum
 crm_sequence_add(PG_FUNCTION_ARGS)
 {
 	static const Interval none = {0, 0, 0};
+	CrmEventCall *call = fcinfo->flinfo->fn_extra;
 	CrmEventList *list = list_of(fcinfo);
 	const text *pattern;
 	const CrmEventSetup *setup;
 	int32		conditions;
 	uint64		what;
 
-	refuse_null(fcinfo, 1, "the pattern of a sequence");
-	what = crm_event_conditions(fcinfo, 3, &conditions);
-	pattern = PG_GETARG_TEXT_PP(1);
-	setup = crm_event_setup(fcinfo, CRM_EVENT_SEQUENCE, &none, VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern), conditions);
+	if (likely(call != NULL && call->constant))
+	{
+		setup = call->setups;
+		what = crm_event_condition_bits(fcinfo, 3);
+	}
+	else
+	{
+		refuse_null(fcinfo, 1, "the pattern of a sequence");
+		what = crm_event_conditions(fcinfo, 3, &conditions);
+		pattern = PG_GETARG_TEXT_PP(1);
+		setup = crm_event_setup(fcinfo, CRM_EVENT_SEQUENCE, &none, VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern), conditions);
+		if (call == NULL)
+			crm_event_note_constants(fcinfo, 1);
+	}
 	if (PG_ARGISNULL(2) || what == 0)
 		return return_list(fcinfo, list);
 	list = list_for(fcinfo, list, setup);

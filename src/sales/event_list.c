@@ -8,6 +8,7 @@
 #include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -19,19 +20,11 @@
 /* Of a list of conditions: with its header 120 bytes, in a chunk of 128. */
 #define FIRST 5
 
-/* Kept with the function that is called. */
-typedef struct Call
-{
-	CrmEventSetup *setups;		/* the one of the last row first */
-	bool		checked;		/* types of the conditions */
-	bool		in_array;
-} Call;
-
-static Call *
+static CrmEventCall *
 call_of(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
-		fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Call));
+		fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CrmEventCall));
 	return fcinfo->flinfo->fn_extra;
 }
 
@@ -133,7 +126,7 @@ read_setup(CrmEventSetup *setup)
 const CrmEventSetup *
 crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse use, const Interval *interval, const char *text, uint32 length, int32 number)
 {
-	Call	   *call = call_of(fcinfo);
+	CrmEventCall *call = call_of(fcinfo);
 	CrmEventSetup *setup;
 	CrmEventSetup **link = &call->setups;
 	MemoryContext old;
@@ -166,7 +159,7 @@ crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse use, const Interval *interv
 }
 
 static void
-check_conditions(FunctionCallInfo fcinfo, int from, Call *call)
+check_conditions(FunctionCallInfo fcinfo, int from, CrmEventCall *call)
 {
 	int			number = PG_NARGS() - from;
 
@@ -218,9 +211,7 @@ conditions_in_array(ArrayType *array, int32 *number)
 uint64
 crm_event_conditions(FunctionCallInfo fcinfo, int from, int32 *number)
 {
-	Call	   *call = call_of(fcinfo);
-	uint64		what = 0;
-	int			count = PG_NARGS() - from;
+	CrmEventCall *call = call_of(fcinfo);
 
 	if (!call->checked)
 		check_conditions(fcinfo, from, call);
@@ -232,14 +223,24 @@ crm_event_conditions(FunctionCallInfo fcinfo, int from, int32 *number)
 					 errmsg("the array of conditions cannot be null")));
 		return conditions_in_array(PG_GETARG_ARRAYTYPE_P(from), number);
 	}
-	*number = count;
-	for (int i = 0; i < count; i++)
-	{
-		const NullableDatum *condition = &fcinfo->args[from + i];
+	*number = PG_NARGS() - from;
+	return crm_event_condition_bits(fcinfo, from);
+}
 
-		what |= (uint64) (!condition->isnull && DatumGetBool(condition->value)) << i;
+void
+crm_event_note_constants(FunctionCallInfo fcinfo, int before)
+{
+	CrmEventCall *call = call_of(fcinfo);
+	Aggref	   *aggref = AggGetAggref(fcinfo);
+
+	if (call->in_array || aggref == NULL)
+		return;
+	for (int i = 0; i < before; i++)
+	{
+		if (!IsA(((TargetEntry *) list_nth(aggref->args, i))->expr, Const))
+			return;
 	}
-	return what;
+	call->constant = true;
 }
 
 void

@@ -57,6 +57,16 @@ typedef struct CrmEventList
 #define CRM_EVENT_NAME_AT(what) ((uint32) ((what) >> 32))
 #define CRM_EVENT_NAME_LENGTH(what) ((uint32) (what))
 
+/* Kept with the function that is called. */
+typedef struct CrmEventCall
+{
+	CrmEventSetup *setups;		/* the one of the last row first */
+	bool		constant;		/* the first one is that of all rows, conditions
+								 * are arguments of their own */
+	bool		checked;		/* types of the conditions */
+	bool		in_array;		/* conditions are one array */
+} CrmEventCall;
+
 /*
  * The setup of these arguments, kept with the function that is called; raises
  * what is wrong with them.
@@ -68,6 +78,25 @@ extern const CrmEventSetup *crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse
  * or a single array of them behind VARIADIC.  Sets their number.
  */
 extern uint64 crm_event_conditions(FunctionCallInfo fcinfo, int from, int32 *number);
+
+/*
+ * Whether the arguments before the conditions are constants of the query, so
+ * that the setup need be looked for but once; the setup is there already.
+ */
+extern void crm_event_note_constants(FunctionCallInfo fcinfo, int before);
+
+/* Conditions that are arguments of their own. */
+static inline uint64
+crm_event_condition_bits(FunctionCallInfo fcinfo, int from)
+{
+	const NullableDatum *condition = &fcinfo->args[from];
+	int			count = PG_NARGS() - from;
+	uint64		what = 0;
+
+	for (int i = 0; i < count; i++)
+		what |= (uint64) (DatumGetBool(condition[i].value) & !condition[i].isnull) << i;
+	return what;
+}
 
 /* What an interval is in microseconds; raises 22023 if it has months, naming what it is for. */
 extern int64 crm_event_span(const Interval *interval, const char *what);
