@@ -174,7 +174,7 @@ COMMENT ON FUNCTION crm.journey_paths(regclass, name, name, name, integer, inter
 CREATE TYPE crm.channel_credit AS (channel text, credit numeric);
 COMMENT ON TYPE crm.channel_credit IS 'What a channel has of the credit for one conversion.';
 COMMENT ON COLUMN crm.channel_credit.channel IS 'The channel, as in the touches.';
-COMMENT ON COLUMN crm.channel_credit.credit IS 'Its share, 0 to 1, to twelve places; those of a conversion add up to 1 exactly.';
+COMMENT ON COLUMN crm.channel_credit.credit IS 'Its share, 0 to 1, to fifteen places; those of a conversion add up to 1 exactly.';
 
 CREATE TYPE crm.channel_attribution AS (channel text, credit numeric, value numeric, removal_effect double precision);
 COMMENT ON TYPE crm.channel_attribution IS 'What a channel has of the credit for all conversions.';

@@ -3,7 +3,7 @@
  *		How the touches before a conversion share its credit; apart from the
  *		server.
  *
- * Credit is counted in millionths of millionths, so that the shares of a
+ * Credit is counted in parts of 1e-15, so that the shares of a
  * conversion add up to it exactly.
  */
 #ifndef CRM_ATTRIBUTION_H
@@ -25,8 +25,8 @@ typedef enum CrmModel
 	CRM_MODEL_MARKOV
 } CrmModel;
 
-#define CRM_CREDIT_DIGITS 12
-#define CRM_CREDIT_WHOLE INT64_C(1000000000000)
+#define CRM_CREDIT_DIGITS 15
+#define CRM_CREDIT_WHOLE INT64_C(1000000000000000)
 
 /* CRM_MODEL_NONE when there is none of that name. */
 extern CrmModel crm_attribution_model(const char *text, size_t length);

@@ -238,7 +238,7 @@ paths_new(MemoryContext context, CrmModel model)
 	return paths;
 }
 
-/* sum := sum + by * part, part in millionths of millionths; frees what it was. */
+/* sum := sum + by * part, part in parts of CRM_CREDIT_WHOLE; frees what it was. */
 static void
 add_numeric(MemoryContext context, Numeric *sum, Numeric by, int64 part)
 {

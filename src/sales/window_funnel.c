@@ -125,13 +125,15 @@ deal(Funnel *f, int step, uint64_t *asked)
 }
 
 /*
- * The lowest step from which this one is reached with a different event of the
- * moment for each step in between.
+ * The step from whose chain this one is reached with a different event of the
+ * moment for each step in between: the lowest, whose chain began last; of those
+ * that began together the highest, which was the earliest.
  */
 static int
 base_once(Funnel *f, int step)
 {
 	uint64_t	asked = 0;
+	int			base;
 
 	if (f->events == 1)
 		return step - 1;
@@ -144,7 +146,9 @@ base_once(Funnel *f, int step)
 		asked = 0;
 	}
 	f->high = step + 1;
-	return f->low;
+	for (base = f->low; base > 0 && base < step - 1 && (f->there & BIT(base + 1)) && f->first[base + 1] == f->first[base];)
+		base++;
+	return base;
 }
 
 static void

@@ -7,8 +7,9 @@
 SET client_min_messages = warning;
 SET jit = off;
 SET work_mem = '1GB';
+SET random_page_cost = 1.1;
 SELECT setseed(0.5) \g /dev/null
-CREATE TABLE event (contact_id bigint, at timestamptz, kind integer);
+CREATE TABLE event (contact_id bigint, at timestamptz, kind integer) WITH (autovacuum_enabled = off);
 INSERT INTO event
 SELECT 1 + floor(random() ^ 2 * (:rows / 10))::bigint, timestamptz '2025-01-01 00:00+00' + random() * interval '365 days',
        width_bucket(random(), ARRAY[0, 0.4, 0.62, 0.75, 0.83, 0.88, 0.95, 0.99])
