@@ -8,6 +8,7 @@
 #include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
 #include "nodes/primnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -17,8 +18,12 @@
 #include "sales/attribution.h"
 #include "sales/event_list.h"
 
-/* Of a list of conditions: with its header 120 bytes, in a chunk of 128. */
-#define FIRST 5
+/*
+ * Room of a new list: with its header 120 bytes, in a chunk of 128, where many
+ * groups live at once; where rows come group by group, enough for most.
+ */
+#define FIRST_OF_MANY 5
+#define FIRST_OF_ONE 60
 
 static CrmEventCall *
 call_of(FunctionCallInfo fcinfo)
@@ -278,11 +283,15 @@ too_many(void)
 CrmEventList *
 crm_event_list_new(FunctionCallInfo fcinfo, const CrmEventSetup *setup)
 {
-	CrmEventList *list = MemoryContextAlloc(crm_event_context(fcinfo), size_for(FIRST));
+	MemoryContext context = crm_event_context(fcinfo);
+	bool		many = !IsA(fcinfo->context, AggState) || ((AggState *) fcinfo->context)->aggstrategy == AGG_HASHED ||
+		((AggState *) fcinfo->context)->aggstrategy == AGG_MIXED;
+	uint32		room = many ? FIRST_OF_MANY : FIRST_OF_ONE;
+	CrmEventList *list = MemoryContextAlloc(context, size_for(room));
 
 	memset(list, 0, offsetof(CrmEventList, event));
 	list->setup = setup;
-	list->room = FIRST;
+	list->room = room;
 	list->sorted = 1;
 	return list;
 }
