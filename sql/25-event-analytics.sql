@@ -241,7 +241,6 @@ CREATE FUNCTION crm.attribute_orders(model text DEFAULT 'last', look_back interv
     OUT channel text, OUT orders numeric, OUT amount numeric, OUT currency text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
 DECLARE
     base CONSTANT text := (SELECT b.code FROM crm.base_currency b);
     touch CONSTANT text := format('SELECT %I AS contact_id, %I::text AS channel, %I::timestamptz AS at FROM %s', contact_column, channel_column, at_column,

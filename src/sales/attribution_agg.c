@@ -296,10 +296,10 @@ count_argument(FunctionCallInfo fcinfo, int argument, const char *what, double *
 	}
 	count = PG_GETARG_NUMERIC(argument);
 	*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(count)));
-	if (!(*number >= 0 && *number < 1e300))
+	if (!(*number >= 0 && *number < 1e100))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the number of %s of a path must be zero or more", what),
+				 errmsg("the number of %s of a path must be zero or more, and finite", what),
 				 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(count))))));
 	return count;
 }

@@ -155,7 +155,9 @@ crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse use, const Interval *interv
 	setup->interval = *interval;
 	setup->number = number;
 	setup->length = length;
-	setup->text = pnstrdup(text != NULL ? text : "", length);
+	setup->text = palloc0(length + 1);
+	if (length > 0)
+		memcpy(setup->text, text, length);
 	read_setup(setup);
 	MemoryContextSwitchTo(old);
 	setup->next = call->setups;
@@ -242,7 +244,9 @@ crm_event_note_constants(FunctionCallInfo fcinfo, int before)
 		return;
 	for (int i = 0; i < before; i++)
 	{
-		if (!IsA(((TargetEntry *) list_nth(aggref->args, i))->expr, Const))
+		const Expr *argument = ((TargetEntry *) list_nth(aggref->args, i))->expr;
+
+		if (!IsA(argument, Const) && !(IsA(argument, Param) && ((const Param *) argument)->paramkind == PARAM_EXTERN))
 			return;
 	}
 	call->constant = true;
@@ -271,7 +275,7 @@ size_for(uint32 room)
 	return offsetof(CrmEventList, event) + room * sizeof(CrmEvent);
 }
 
-static void pg_attribute_noreturn()
+static void __attribute__((noreturn))
 too_many(void)
 {
 	ereport(ERROR,

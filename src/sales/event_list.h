@@ -128,6 +128,6 @@ crm_event_list_add(CrmEventList *list, int64 at, uint64 what)
 extern void crm_event_list_sort(CrmEventList *list);
 
 /* Raised when the arguments that must be the same in all rows are not. */
-extern void crm_event_list_differs(const CrmEventSetup *setup) pg_attribute_noreturn();
+extern void crm_event_list_differs(const CrmEventSetup *setup) __attribute__((noreturn));
 
 #endif							/* CRM_EVENT_LIST_H */

@@ -17,7 +17,7 @@ SELECT 1 + floor(random() ^ 2 * (:rows / 10))::bigint, timestamptz '2025-01-01 0
        width_bucket(random(), ARRAY[0, 0.4, 0.62, 0.75, 0.83, 0.88, 0.95, 0.99])
 FROM generate_series(1, :rows);
 CREATE INDEX ON event (contact_id, at) INCLUDE (kind);
-VACUUM ANALYZE event;
+VACUUM (FREEZE, ANALYZE) event;
 
 CREATE TABLE statement (n serial, what text, query text, ms float8, result text, workers integer);
 INSERT INTO statement (what, query) VALUES
