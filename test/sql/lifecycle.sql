@@ -29,9 +29,11 @@ SELECT c, crm.lifecycle_as_of(950000 + c, '2023-12-31') AS before, crm.lifecycle
        crm.lifecycle_as_of(950000 + c, '2024-03-01') AS march, crm.lifecycle_as_of(950000 + c) AS now FROM generate_series(1, 4) c;
 -- Never down by itself, but where the rule says so.
 SET LOCAL crm.effective_at = '2024-04-01';
+UPDATE crm.sales_order SET status = 'completed' WHERE contact_id = 950001;
 UPDATE crm.sales_order SET status = 'returned' WHERE contact_id = 950001;
 SELECT lifecycle_stage FROM crm.contact WHERE id = 950001;
 UPDATE crm.lifecycle_rule SET moves_down = true WHERE stage = 'loyal';
+UPDATE crm.sales_order SET status = 'completed' WHERE contact_id = 950003 AND id <> 950003;
 UPDATE crm.sales_order SET status = 'returned' WHERE contact_id = 950003 AND id <> 950003;
 SELECT lifecycle_stage FROM crm.contact WHERE id = 950003;
 SELECT stage, since, until FROM history WHERE c = 3;
