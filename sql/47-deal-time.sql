@@ -117,15 +117,18 @@ COMMENT ON FUNCTION crm.pipeline_as_of(timestamptz, text, text) IS 'The deals as
 
 /* What changed. */
 
-CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
-    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
-    OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
-    OUT pipeline_id bigint, OUT owner_id bigint)
+-- Planned for each call: which index serves it depends on the moments and the basis.
+CREATE FUNCTION crm.pipeline_steps(from_at timestamptz, to_at timestamptz, chosen_id bigint, promised daterange, basis text,
+    OUT deal_id bigint, OUT name text, OUT owner_id bigint, OUT change text, OUT amount numeric, OUT currency text, OUT pipeline_id bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH pair AS (
-        SELECT deal_id, coalesce(b.name, a.name) AS name, CASE WHEN b.deal_id IS NULL THEN a.owner_id ELSE b.owner_id END AS owner_id,
+        SELECT coalesce(b.deal_id, a.deal_id) AS deal_id, coalesce(b.name, a.name) AS name, CASE WHEN b.deal_id IS NULL THEN a.owner_id ELSE b.owner_id END AS owner_id,
                a.deal_id IS NOT NULL AND a.deleted_at IS NULL AS was_there, a.deleted_at IS NOT NULL AS was_deleted, a.closed_at IS NULL AS was_open,
                b.deal_id IS NOT NULL AND b.deleted_at IS NULL AS is_there, b.closed_at IS NULL AS is_open,
                promised IS NULL OR coalesce(a.close_date <@ promised, false) AS was_due,
@@ -135,7 +138,7 @@ SET search_path = pg_catalog, pg_temp AS $$
                coalesce(a.currency, p.currency) AS old_currency, coalesce(b.currency, q.currency) AS new_currency,
                s.kind AS old_kind, t.kind AS new_kind
         FROM crm.deals_as_of(from_at, basis) a
-        FULL JOIN crm.deals_as_of(to_at, basis) b USING (deal_id)
+        FULL JOIN crm.deals_as_of(to_at, basis) b ON b.deal_id = a.deal_id
         LEFT JOIN crm.pipeline p ON p.id = a.pipeline_id
         LEFT JOIN crm.pipeline q ON q.id = b.pipeline_id
         LEFT JOIN crm.stage s ON s.id = a.stage_id
@@ -151,7 +154,7 @@ SET search_path = pg_catalog, pg_temp AS $$
                   AND (is_in OR NOT is_open AND is_due AND (NOT was_there OR was_open OR old_kind <> new_kind)) AS comes_in
         FROM counted
     )
-    SELECT e.deal_id, e.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, e.owner_id
+    SELECT e.deal_id, e.name, e.owner_id, c.change, c.amount, c.currency, c.pipeline_id
     FROM entered e
     CROSS JOIN LATERAL (VALUES
         (was_in AND NOT is_there, 'deleted', - old_amount, old_currency, old_pipeline),
@@ -164,9 +167,40 @@ SET search_path = pg_catalog, pg_temp AS $$
         (is_there AND NOT is_open AND (was_in OR comes_in), new_kind, - new_amount, new_currency, new_pipeline),
         (was_in AND is_there AND is_open AND NOT is_due, 'slipped out', - new_amount, new_currency, new_pipeline))
         AS c (holds, change, amount, currency, pipeline_id)
+    WHERE c.holds AND (chosen_id IS NULL OR c.pipeline_id = chosen_id);
+END
+$$;
+COMMENT ON FUNCTION crm.pipeline_steps(timestamptz, timestamptz, bigint, daterange, text) IS 'What crm.pipeline_changes() shows, with numbers instead of names. Errors: 22023 unknown basis.';
+
+CREATE FUNCTION crm.open_pipeline(at timestamptz, chosen_id bigint, promised daterange, basis text,
+    OUT pipeline_id bigint, OUT currency text, OUT deals bigint, OUT amount numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT d.pipeline_id, coalesce(d.currency, p.currency), count(*), coalesce(sum(d.amount), 0)
+    FROM crm.deals_as_of(at, basis) d JOIN crm.pipeline p ON p.id = d.pipeline_id
+    WHERE d.deleted_at IS NULL AND d.closed_at IS NULL AND (chosen_id IS NULL OR d.pipeline_id = chosen_id)
+      AND (promised IS NULL OR d.close_date <@ promised)
+    GROUP BY 1, 2;
+END
+$$;
+COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals of a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
+
+CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
+    OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
+    OUT pipeline_id bigint, OUT owner_id bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.deal_id, c.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, c.owner_id
+    FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis) c
     JOIN crm.pipeline p ON p.id = c.pipeline_id
-    LEFT JOIN crm.agent o ON o.id = e.owner_id
-    WHERE c.holds AND ($3 IS NULL OR c.pipeline_id = crm.pipeline_id($3))
+    LEFT JOIN crm.agent o ON o.id = c.owner_id
 $$;
 COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline of one moment into that of another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
 
@@ -176,25 +210,24 @@ CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DE
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
-    WITH item AS (
-        SELECT d.pipeline, coalesce(d.currency, p.currency) AS currency, e.change, count(*) AS deals, coalesce(sum(d.amount), 0) AS amount
-        FROM (SELECT 'opening' AS change, d.* FROM crm.pipeline_as_of(from_at, $3, basis) d
-              UNION ALL SELECT 'closing', d.* FROM crm.pipeline_as_of(to_at, $3, basis) d) e
-        CROSS JOIN LATERAL (SELECT e.pipeline, e.currency, e.amount, e.pipeline_id) d
-        JOIN crm.pipeline p ON p.id = d.pipeline_id
-        WHERE e.closed_at IS NULL AND (promised IS NULL OR e.close_date <@ promised)
-        GROUP BY 1, 2, 3
+    WITH chosen AS (
+        SELECT CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END AS id
+    ), item AS (
+        SELECT 'opening' AS change, o.* FROM chosen, crm.open_pipeline(from_at, chosen.id, promised, basis) o
         UNION ALL
-        SELECT c.pipeline, c.currency, c.change, count(*), sum(c.amount)
-        FROM crm.pipeline_changes(from_at, to_at, $3, promised, basis) c GROUP BY 1, 2, 3
+        SELECT 'closing', o.* FROM chosen, crm.open_pipeline(to_at, chosen.id, promised, basis) o
+        UNION ALL
+        SELECT c.change, c.pipeline_id, c.currency, count(*), sum(c.amount)
+        FROM chosen, crm.pipeline_steps(from_at, to_at, chosen.id, promised, basis) c GROUP BY 1, 2, 3
     )
-    SELECT k.pipeline, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
-    FROM (SELECT DISTINCT i.pipeline, i.currency FROM item i) k
+    SELECT p.name, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
+    FROM (SELECT DISTINCT i.pipeline_id, i.currency FROM item i) k
+    JOIN crm.pipeline p ON p.id = k.pipeline_id
     CROSS JOIN unnest('{opening,new,restored,reopened,slipped in,moved in,grown,shrunk,moved out,slipped out,won,lost,deleted,closing}'::text[])
         WITH ORDINALITY AS w (change, "position")
-    LEFT JOIN item i ON (i.pipeline, i.currency, i.change) = (k.pipeline, k.currency, w.change)
+    LEFT JOIN item i ON (i.pipeline_id, i.currency, i.change) = (k.pipeline_id, k.currency, w.change)
     WHERE i.change IS NOT NULL OR w.change IN ('opening', 'closing')
-    ORDER BY k.pipeline, k.currency, w."position"
+    ORDER BY p.name, k.currency, w."position"
 $$;
 COMMENT ON FUNCTION crm.pipeline_waterfall(timestamptz, timestamptz, text, daterange, text) IS 'The sums of crm.pipeline_changes() between the opening and the closing amount of the open pipeline, by pipeline and currency: opening plus the changes is closing, exactly. Opening and closing are counted by themselves. Arguments and errors as there.';
 
@@ -321,7 +354,7 @@ BEGIN
                count(*) FILTER (WHERE c.kind = 'moved' AND CASE mode WHEN 'cohort' THEN began_now ELSE ended_now END) AS moved
         FROM counted c GROUP BY c.step
     ), stay AS (
-        SELECT l.step, make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision)) AS median
+        SELECT l.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
         FROM visit v JOIN ladder l ON l.id = v.stage_id
         WHERE v.left_at IS NOT NULL
           AND CASE mode WHEN 'cohort' THEN EXISTS (SELECT FROM reached f WHERE f.deal_id = v.deal_id AND f.step = 1 AND f.at >= from_at AND f.at < to_at)

@@ -225,49 +225,63 @@ END
 $$;
 COMMENT ON FUNCTION crm.stage_chain(timestamptz, interval[], interval) IS 'The open stages of all pipelines as a Markov chain fitted to the history up to a moment, or to what began within since of it: stays seen, days spent, moves by target (number of the stage, won, lost), the chance of a deal there ever to be won, mean days to its close (null when nobody ever left), and its chance to be won within each of the given times. Where there is no single solution (stages that lead only to each other) the first two are null.';
 
-CREATE FUNCTION crm.require_forecast_method(method text) RETURNS void
+CREATE FUNCTION crm.forecast_method(method text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF method IS NULL OR method NOT IN ('weighted', 'category', 'historical') THEN
         RAISE EXCEPTION 'unknown method of forecast "%"', method
-            USING ERRCODE = 'RM060',
+            USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'weighted: amount times probability; category: crm.forecast_category; historical: what deals did before.';
     END IF;
+    RETURN method;
 END
 $$;
-COMMENT ON FUNCTION crm.require_forecast_method(text) IS 'Refuses a method of forecast that there is not. Errors: RM060.';
+COMMENT ON FUNCTION crm.forecast_method(text) IS 'The method of forecast, if there is one of that name. Errors: 22023 there is none.';
 
-CREATE FUNCTION crm.forecast_deals(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
-    basis text DEFAULT 'recorded',
+CREATE FUNCTION crm.bounded_period(period daterange) RETURNS daterange
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF period IS NULL OR isempty(period) OR lower_inf(period) OR upper_inf(period)
+       OR NOT isfinite(lower(period)) OR NOT isfinite(upper(period)) THEN
+        RAISE EXCEPTION 'a period must begin and end'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Given is %s.', coalesce(period::text, 'null')),
+                  HINT = 'crm.period(''2026-03'') gives the days of March.';
+    END IF;
+    RETURN period;
+END
+$$;
+COMMENT ON FUNCTION crm.bounded_period(daterange) IS 'The period, if it has days, a first and a last. Errors: 22023.';
+
+-- Planned for each call, as crm.pipeline_steps().
+CREATE FUNCTION crm.forecast_rows(period daterange, method text, as_of timestamptz, chosen text, basis text,
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT stage text, OUT kind text, OUT close_date date, OUT category text,
     OUT amount numeric, OUT factor numeric, OUT expected_amount numeric, OUT currency text, OUT pipeline_id bigint, OUT owner_id bigint, OUT stage_id bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
 DECLARE
-    from_at CONSTANT timestamptz := lower(period)::timestamp AT TIME ZONE 'UTC';
-    to_at CONSTANT timestamptz := upper(period)::timestamp AT TIME ZONE 'UTC';
+    chosen_method CONSTANT text := crm.forecast_method(method);
+    days CONSTANT daterange := crm.bounded_period(period);
+    from_at CONSTANT timestamptz := lower(days)::timestamp AT TIME ZONE 'UTC';
+    to_at CONSTANT timestamptz := upper(days)::timestamp AT TIME ZONE 'UTC';
     today CONSTANT date := (as_of AT TIME ZONE 'UTC')::date;
 BEGIN
-    PERFORM crm.require_forecast_method(method);
-    IF period IS NULL OR isempty(period) OR lower_inf(period) OR upper_inf(period) THEN
-        RAISE EXCEPTION 'a forecast needs a period that begins and ends'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Given is %s.', coalesce(period::text, 'null')),
-                  HINT = 'crm.period(''2026-03'') is the days of March.';
-    END IF;
     RETURN QUERY
     WITH chain AS MATERIALIZED (
         -- Won within the period: by its end and not before it.
-        SELECT c.stage_id, c.win_within[2] - c.win_within[1] AS probability
-        FROM crm.stage_chain(forecast_deals.as_of, ARRAY[greatest(from_at - forecast_deals.as_of, '0'), greatest(to_at - forecast_deals.as_of, '0')]) c
-        WHERE method = 'historical'
+        SELECT c.stage_id, (c.win_within[2] - c.win_within[1])::numeric AS probability
+        FROM crm.stage_chain(as_of, ARRAY[greatest(from_at - as_of, '0'), greatest(to_at - as_of, '0')]) c
+        WHERE chosen_method = 'historical'
     ), rate AS MATERIALIZED (
-        SELECT c.code, crm.exchange_rate(c.code, forecast_deals.as_of) AS rate FROM crm.currency c
+        SELECT c.code, crm.exchange_rate(c.code, as_of) AS rate FROM crm.currency c
     )
     SELECT d.deal_id, d.name, d.pipeline, d.owner, d.stage, d.kind, d.close_date, g.name, a.amount, f.factor, round(a.amount * f.factor, 4), b.code,
            d.pipeline_id, d.owner_id, d.stage_id
-    FROM crm.pipeline_as_of(forecast_deals.as_of, $4, forecast_deals.basis) d
+    FROM crm.pipeline_as_of(as_of, chosen, basis) d
     CROSS JOIN crm.base_currency b
     LEFT JOIN rate r ON r.code = d.currency AND d.kind = 'open'
     LEFT JOIN crm.deal_rate k ON k.deal_id = d.deal_id AND k.base = b.code AND k.currency = d.currency AND d.kind = 'won'
@@ -275,14 +289,25 @@ BEGIN
                        ORDER BY t.minimum_probability DESC LIMIT 1) g ON d.kind = 'open'
     LEFT JOIN chain c ON c.stage_id = d.stage_id
     CROSS JOIN LATERAL (SELECT round(d.amount * coalesce(r.rate, k.rate, CASE WHEN d.kind = 'won' THEN crm.exchange_rate(d.currency, d.closed_at) END), 4) AS amount) a
-    CROSS JOIN LATERAL (SELECT CASE WHEN d.kind = 'won' THEN 1 ELSE round(CASE method
-        WHEN 'weighted' THEN coalesce(d.probability, 0) WHEN 'category' THEN coalesce(g.share, 0) ELSE coalesce(c.probability, 0)::numeric END, 6) END AS factor) f
+    CROSS JOIN LATERAL (SELECT CASE WHEN d.kind = 'won' THEN 1 ELSE round(coalesce(CASE chosen_method
+        WHEN 'weighted' THEN d.probability WHEN 'category' THEN g.share ELSE c.probability END, 0), 6) END AS factor) f
     WHERE d.kind = 'won' AND d.closed_at >= from_at AND d.closed_at < to_at
-       OR d.kind = 'open' AND to_at > forecast_deals.as_of
-          AND (method = 'historical' OR period @> d.close_date OR d.close_date < today AND period @> today);
+       OR d.kind = 'open' AND to_at > as_of
+          AND (chosen_method = 'historical' OR days @> d.close_date OR d.close_date < today AND days @> today);
 END
 $$;
-COMMENT ON FUNCTION crm.forecast_deals(daterange, text, timestamptz, text, text) IS 'The deals that a forecast of a period stands on, each with the factor by which its amount counts: those won in the period by as_of, wholly; of the open ones, weighted and category: those promised for the period, and in the present period those whose promise is past, by their probability or by the share of their category; historical: all, by the chance of their stage to be won in the period (crm.stage_chain()). amount is in the base currency, null when it or a rate is not known. basis as in crm.deals_as_of(). Errors: RM060 unknown method; RM004 unknown pipeline; 22023 a period without an end, unknown basis.';
+COMMENT ON FUNCTION crm.forecast_rows(daterange, text, timestamptz, text, text) IS 'What crm.forecast_deals() shows; chosen is the name of the pipeline or null. Errors as there.';
+
+CREATE FUNCTION crm.forecast_deals(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+    basis text DEFAULT 'recorded',
+    OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT stage text, OUT kind text, OUT close_date date, OUT category text,
+    OUT amount numeric, OUT factor numeric, OUT expected_amount numeric, OUT currency text, OUT pipeline_id bigint, OUT owner_id bigint, OUT stage_id bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.* FROM crm.forecast_rows($1, $2, $3, $4, $5) f
+$$;
+COMMENT ON FUNCTION crm.forecast_deals(daterange, text, timestamptz, text, text) IS 'The deals that a forecast of a period stands on, each with the factor by which its amount counts: those won in the period by as_of, wholly; of the open ones, weighted and category: those promised for the period, and in the present period those whose promise is past, by their probability or by the share of their category; historical: all, by the chance of their stage to be won in the period (crm.stage_chain()). amount is in the base currency, null when it or a rate is not known. basis as in crm.deals_as_of(). Errors: 22023 unknown method, a period without an end, unknown basis.';
 
 CREATE FUNCTION crm.forecast(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
     basis text DEFAULT 'recorded',
@@ -297,7 +322,7 @@ SET search_path = pg_catalog, pg_temp AS $$
            coalesce(sum(f.expected_amount) FILTER (WHERE f.kind = 'open'), 0), coalesce(sum(f.expected_amount), 0),
            (SELECT b.code FROM crm.base_currency b), count(*) FILTER (WHERE f.deal_id IS NOT NULL AND f.amount IS NULL),
            grouping(f.pipeline_id) = 1, f.pipeline_id, f.owner_id
-    FROM crm.forecast_deals($1, $2, $3, $4, $5) f
+    FROM crm.forecast_rows($1, $2, $3, $4, $5) f
     GROUP BY GROUPING SETS ((f.pipeline_id, f.pipeline, f.owner_id, f.owner), ())
     ORDER BY grouping(f.pipeline_id), f.pipeline, f.owner NULLS LAST, f.owner_id
 $$;
@@ -330,30 +355,21 @@ CREATE FUNCTION crm.backtest_forecast(from_day date, to_day date, method text DE
     every interval DEFAULT '1 month', basis text DEFAULT 'effective',
     OUT method text, OUT period daterange, OUT as_of timestamptz, OUT forecast numeric, OUT actual numeric, OUT error numeric, OUT error_percent numeric, OUT currency text)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE ROWS 36
+LANGUAGE sql STABLE ROWS 36
 SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF $3 IS NOT NULL THEN
-        PERFORM crm.require_forecast_method($3);
-    END IF;
-    IF every IS NULL OR NOT every >= '1 day' THEN
-        RAISE EXCEPTION 'the periods of a back-test last a day at least, not %', every USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    RETURN QUERY
     SELECT w.method, p.period, t.as_of, f.total_amount, a.actual, f.total_amount - a.actual,
            round(100 * (f.total_amount - a.actual) / nullif(a.actual, 0), 1), f.currency
     FROM generate_series(from_day::timestamp, to_day::timestamp - every, every) s
-    CROSS JOIN LATERAL (SELECT daterange(s::date, (s + every)::date) AS period) p
+    CROSS JOIN LATERAL (SELECT crm.bounded_period(daterange(s::date, (s + every)::date)) AS period) p
     CROSS JOIN LATERAL (SELECT s AT TIME ZONE 'UTC' - ahead AS as_of) t
     CROSS JOIN LATERAL (SELECT coalesce(sum(d.amount), 0) AS actual
-                        FROM crm.forecast_deals(p.period, 'weighted', upper(p.period)::timestamp AT TIME ZONE 'UTC', $4, backtest_forecast.basis) d) a
+                        FROM crm.forecast_rows(p.period, 'weighted', upper(p.period)::timestamp AT TIME ZONE 'UTC', $4, basis) d) a
     CROSS JOIN unnest('{weighted,category,historical}'::text[]) WITH ORDINALITY AS w (method, place)
-    CROSS JOIN LATERAL crm.forecast(p.period, w.method, t.as_of, $4, backtest_forecast.basis) f
-    WHERE ($3 IS NULL OR w.method = $3) AND f.is_total
-    ORDER BY s, w.place;
-END
+    CROSS JOIN LATERAL crm.forecast(p.period, w.method, t.as_of, $4, basis) f
+    WHERE ($3 IS NULL OR w.method = crm.forecast_method($3)) AND f.is_total
+    ORDER BY s, w.place
 $$;
-COMMENT ON FUNCTION crm.backtest_forecast(date, date, text, text, interval, interval, text) IS 'Forecasts as they would have been made from the history, at the beginning of each period or ahead of it, beside what was won in it: a row a period and method. error is forecast minus actual. Periods of every, from from_day on, that end by to_day. basis effective (the default) takes moves at the time they took effect, also those entered later; recorded takes what was known then. Errors: RM060 unknown method; RM004 unknown pipeline; 22023 periods of less than a day, unknown basis.';
+COMMENT ON FUNCTION crm.backtest_forecast(date, date, text, text, interval, interval, text) IS 'Forecasts as they would have been made from the history, at the beginning of each period or ahead of it, beside what was won in it: a row a period and method. error is forecast minus actual. Periods of every, from from_day on, that end by to_day. basis effective (the default) takes moves at the time they took effect, also those entered later; recorded takes what was known then. Errors: 22023 unknown method, periods of less than a day, unknown basis.';
 
 CREATE FUNCTION crm.forecast_accuracy(from_day date, to_day date, method text DEFAULT NULL, pipeline text DEFAULT NULL, ahead interval DEFAULT '0',
     every interval DEFAULT '1 month', basis text DEFAULT 'effective',
