@@ -102,3 +102,84 @@ CREATE INDEX forecast_snapshot_period ON crm.forecast_snapshot (period, method, 
 
 INSERT INTO crm.job (name, function, daily_at, next_run_at) VALUES
     ('forecast', 'take_forecast_snapshot', '05:00', date_trunc('day', now(), 'UTC') + '1 day 5 hours');
+
+CREATE TABLE crm.kpi (
+    name text PRIMARY KEY CHECK (name <> ''), -- Name, such as win_rate.
+    title text NOT NULL, -- What it is called in reports.
+    numerator text NOT NULL, -- The measure of crm.sales_measures() that is counted.
+    denominator text, -- The measure by which it is divided; null for none.
+    scale numeric NOT NULL DEFAULT 1 CHECK (scale > 0), -- By what the quotient is multiplied: 100 for percent.
+    unit text NOT NULL, -- amount (base currency), number, percent, days, minutes or points.
+    is_higher_better boolean NOT NULL DEFAULT true, -- Whether more is better.
+    weight numeric NOT NULL DEFAULT 0 CHECK (weight >= 0) -- Its share in the rating of employees; 0 for none.
+);
+COMMENT ON TABLE crm.kpi IS 'Indicators of employees, teams and goals: each a measure or the quotient of two. A new one is a row, its weight in the rating a number here.';
+CREATE TRIGGER kpi_check BEFORE INSERT OR UPDATE ON crm.kpi FOR EACH ROW EXECUTE FUNCTION crm.kpi_check();
+INSERT INTO crm.kpi (name, title, numerator, denominator, scale, unit, is_higher_better, weight) VALUES
+    ('won_amount', 'Sales', 'won_amount', NULL, 1, 'amount', true, 0.4),
+    ('won_deals', 'Deals won', 'won_deals', NULL, 1, 'number', true, 0),
+    ('new_deals', 'New deals', 'new_deals', NULL, 1, 'number', true, 0),
+    ('lost_deals', 'Deals lost', 'lost_deals', NULL, 1, 'number', false, 0),
+    ('win_rate', 'Share of closed deals that were won', 'won_deals', 'closed_deals', 100, 'percent', true, 0.2),
+    ('average_check', 'Average deal won', 'won_amount', 'won_priced_deals', 1, 'amount', true, 0),
+    ('cycle', 'Days to win a deal', 'cycle_days', 'won_deals', 1, 'days', false, 0),
+    ('pushes', 'Promises put off', 'pushes', NULL, 1, 'number', false, 0),
+    ('activities', 'Activities', 'activities', NULL, 1, 'number', true, 0.1),
+    ('calls', 'Calls', 'calls', NULL, 1, 'number', true, 0),
+    ('call_length', 'Average call', 'call_minutes', 'calls', 1, 'minutes', true, 0),
+    ('meetings', 'Meetings', 'meetings', NULL, 1, 'number', true, 0),
+    ('punctuality', 'Tasks done in time', 'tasks_in_time', 'tasks_due', 100, 'percent', true, 0.1),
+    ('orders', 'Orders', 'orders', NULL, 1, 'number', true, 0),
+    ('order_amount', 'Orders, sum', 'order_amount', NULL, 1, 'amount', true, 0),
+    ('csat', 'Satisfaction', 'csat_points', 'csat_answers', 1, 'points', true, 0.2),
+    ('nps', 'Net promoter score', 'nps_points', 'nps_answers', 100, 'points', true, 0);
+
+CREATE SEQUENCE crm.sales_goal_id_seq;
+
+CREATE TABLE crm.sales_goal (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.sales_goal_id_seq'), -- Number of the goal.
+    parent_id bigint REFERENCES crm.sales_goal (id), -- The goal it is part of; null at the top.
+    name text CHECK (name <> ''), -- What it is called; null for none.
+    agent_id bigint REFERENCES crm.agent (id), -- Whose it is; null for a team's, or everybody's.
+    team_id bigint REFERENCES crm.team (id), -- The team whose it is; null for an agent's, or everybody's.
+    pipeline_id bigint REFERENCES crm.pipeline (id), -- What happens in that pipeline alone counts; null for all.
+    period daterange NOT NULL CHECK (NOT isempty(period) AND NOT lower_inf(period) AND NOT upper_inf(period)), -- The days that it is for.
+    kpi text NOT NULL DEFAULT 'won_amount' REFERENCES crm.kpi (name), -- What is to be reached.
+    target numeric NOT NULL CHECK (target > 0 AND target < 'Infinity'), -- How much of it.
+    currency text REFERENCES crm.currency (code), -- Currency of a target that is an amount; null for the base currency.
+    created_at timestamptz NOT NULL DEFAULT now(), -- When the row was made.
+    created_by text NOT NULL DEFAULT current_user, -- Role that made it.
+    CHECK (agent_id IS NULL OR team_id IS NULL),
+    UNIQUE NULLS NOT DISTINCT (period, kpi, agent_id, team_id, pipeline_id, parent_id, name)
+);
+COMMENT ON TABLE crm.sales_goal IS 'Goals: how much of an indicator an agent, a team or everybody is to reach in a period. A goal may be part of another.';
+CREATE INDEX sales_goal_parent ON crm.sales_goal (parent_id) WHERE parent_id IS NOT NULL;
+CREATE TRIGGER goal_check BEFORE INSERT OR UPDATE ON crm.sales_goal FOR EACH ROW EXECUTE FUNCTION crm.goal_check();
+
+CREATE SEQUENCE crm.agent_capacity_id_seq;
+
+CREATE TABLE crm.agent_capacity (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.agent_capacity_id_seq'), -- Number of the row.
+    agent_id bigint NOT NULL REFERENCES crm.agent (id), -- The agent.
+    valid daterange NOT NULL CHECK (NOT isempty(valid)), -- When it holds.
+    share numeric NOT NULL CHECK (share BETWEEN 0 AND 1), -- Which part of a working day the agent works: 0.5 for half the time, 0 for leave.
+    reason text -- Why: part time, holiday, illness.
+);
+COMMENT ON TABLE crm.agent_capacity IS 'Who works less than whole days, and when; of several rows that hold on a day the least counts. Comparisons of agents take it into account.';
+CREATE INDEX agent_capacity_agent ON crm.agent_capacity (agent_id);
+
+CREATE SEQUENCE crm.satisfaction_id_seq;
+
+CREATE TABLE crm.satisfaction (
+    contact_id bigint NOT NULL REFERENCES crm.contact (id), -- Who was asked.
+    id bigint NOT NULL DEFAULT nextval('crm.satisfaction_id_seq'), -- Number of the answer.
+    kind text NOT NULL CHECK (kind IN ('csat', 'nps')), -- csat: 1 to 5, how content; nps: 0 to 10, how likely to recommend us.
+    score integer NOT NULL CHECK (CASE kind WHEN 'csat' THEN score BETWEEN 1 AND 5 ELSE score BETWEEN 0 AND 10 END), -- The answer.
+    agent_id bigint REFERENCES crm.agent (id), -- Whose work it is about; null for nobody's.
+    deal_id bigint, -- The deal it is about.
+    answered_at timestamptz NOT NULL DEFAULT now(), -- When.
+    comment text, -- In words.
+    PRIMARY KEY (contact_id, id)
+);
+COMMENT ON TABLE crm.satisfaction IS 'What clients say when asked how content they are: the customer satisfaction in the rating of employees.';
+CREATE INDEX satisfaction_agent ON crm.satisfaction (agent_id, answered_at) WHERE agent_id IS NOT NULL;

@@ -8,7 +8,7 @@ SELECT crm.install() IS NOT NULL AS installed;
 BEGIN;
 SELECT crm.period('2026'), crm.period('2026-Q2'), crm.period('2026-12'), crm.period('quarter', '2026-05-05 00:00+00'), crm.period('week', '2026-05-05 00:00+00');
 SELECT crm.period('2026-13');
-SELECT crm.solve_equations('{2,1,1,3}', '{3,5}'), crm.solve_equations('{0,1,1,0}', '{2,3}'), crm.solve_equations('{1,1,1,1}', '{1,1}');
+SELECT crm.solve_equations('{2,1,1,2}', '{3,3}'), crm.solve_equations('{0,1,1,0}', '{2,3}'), crm.solve_equations('{1,1,1,1}', '{1,1}');
 SELECT crm.solve_equations('{1,2,3}', '{1,1}');
 
 INSERT INTO crm.agent (id, name) VALUES (900001, 'Anna'), (900002, 'Boris');
