@@ -123,6 +123,7 @@ CREATE FUNCTION crm.pipeline_steps(from_at timestamptz, to_at timestamptz, chose
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 BEGIN
@@ -177,6 +178,7 @@ CREATE FUNCTION crm.open_pipeline(at timestamptz, chosen_id bigint, promised dat
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 BEGIN
@@ -313,7 +315,8 @@ CREATE FUNCTION crm.funnel_conversion(pipeline text, mode text DEFAULT 'cohort',
     OUT moved bigint, OUT conversion_to_next numeric, OUT conversion_to_win numeric, OUT median_time interval, OUT stage_id bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 DECLARE
     chosen_id bigint := crm.pipeline_id(pipeline);
     chosen_owner bigint := crm.agent_id(owner);
@@ -330,36 +333,37 @@ BEGIN
                                    ELSE row_number() OVER (PARTITION BY s.kind ORDER BY s."position") END AS step
         FROM crm.stage s WHERE s.pipeline_id = chosen_id AND s.kind IN ('open', 'won')
     ), visit AS MATERIALIZED (
-        SELECT v.* FROM crm.stage_visits(funnel_conversion.as_of) v
+        -- Each stay with when its deal began here, and where and since when it is now.
+        SELECT v.deal_id, v.entered_at, v.left_at, l.step,
+               min(v.entered_at) FILTER (WHERE l.step IS NOT NULL) OVER (PARTITION BY v.deal_id) AS began_at,
+               first_value(CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END) OVER latest AS outcome,
+               first_value(v.entered_at) OVER latest AS outcome_at
+        FROM crm.stage_visits(funnel_conversion.as_of) v
         JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL AND (chosen_owner IS NULL OR d.owner_id = chosen_owner)
+        JOIN crm.stage s ON s.id = v.stage_id
+        LEFT JOIN ladder l ON l.id = v.stage_id
+        WINDOW latest AS (PARTITION BY v.deal_id ORDER BY v.visit DESC)
     ), climb AS (
-        SELECT v.deal_id, l.step, min(v.entered_at) AS entered_at FROM visit v JOIN ladder l ON l.id = v.stage_id GROUP BY 1, 2
+        SELECT v.deal_id, v.step, v.began_at, v.outcome, v.outcome_at, min(v.entered_at) AS entered_at
+        FROM visit v WHERE v.step IS NOT NULL GROUP BY 1, 2, 3, 4, 5
     ), reached AS (
         -- A stage that was passed over counts as reached with the next one.
-        SELECT c.deal_id, l.step, min(c.entered_at) AS at
-        FROM (SELECT DISTINCT ladder.step FROM ladder) l JOIN climb c ON c.step >= l.step GROUP BY 1, 2
-    ), outcome AS (
-        SELECT DISTINCT ON (v.deal_id) v.deal_id, CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END AS kind, v.entered_at AS at
-        FROM visit v JOIN crm.stage s ON s.id = v.stage_id ORDER BY v.deal_id, v.visit DESC
-    ), counted AS (
-        SELECT r.step, r.deal_id, o.kind, r.at >= from_at AND r.at < to_at AS entered_now,
-               o.kind IN ('won', 'lost', 'moved') AND o.at >= from_at AND o.at < to_at AS ended_now,
-               f.at >= from_at AND f.at < to_at AS began_now
-        FROM reached r JOIN reached f ON f.deal_id = r.deal_id AND f.step = 1 JOIN outcome o ON o.deal_id = r.deal_id
+        SELECT l.step, c.outcome,
+               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE min(c.entered_at) >= from_at AND min(c.entered_at) < to_at END AS is_entered,
+               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE c.outcome_at >= from_at AND c.outcome_at < to_at END AS is_ended
+        FROM (SELECT DISTINCT ladder.step FROM ladder) l JOIN climb c ON c.step >= l.step
+        GROUP BY l.step, c.deal_id, c.began_at, c.outcome, c.outcome_at
     ), total AS (
-        SELECT c.step, count(*) FILTER (WHERE CASE mode WHEN 'cohort' THEN began_now ELSE entered_now END) AS entered,
-               count(*) FILTER (WHERE c.kind = 'won' AND CASE mode WHEN 'cohort' THEN began_now ELSE ended_now END) AS won,
-               count(*) FILTER (WHERE c.kind = 'lost' AND CASE mode WHEN 'cohort' THEN began_now ELSE ended_now END) AS lost,
-               count(*) FILTER (WHERE c.kind = 'open' AND CASE mode WHEN 'cohort' THEN began_now ELSE entered_now END) AS open,
-               count(*) FILTER (WHERE c.kind = 'moved' AND CASE mode WHEN 'cohort' THEN began_now ELSE ended_now END) AS moved
-        FROM counted c GROUP BY c.step
+        SELECT r.step, count(*) FILTER (WHERE r.is_entered) AS entered,
+               count(*) FILTER (WHERE r.outcome = 'won' AND r.is_ended) AS won, count(*) FILTER (WHERE r.outcome = 'lost' AND r.is_ended) AS lost,
+               count(*) FILTER (WHERE r.outcome = 'open' AND r.is_entered) AS open, count(*) FILTER (WHERE r.outcome = 'moved' AND r.is_ended) AS moved
+        FROM reached r GROUP BY r.step
     ), stay AS (
-        SELECT l.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
-        FROM visit v JOIN ladder l ON l.id = v.stage_id
-        WHERE v.left_at IS NOT NULL
-          AND CASE mode WHEN 'cohort' THEN EXISTS (SELECT FROM reached f WHERE f.deal_id = v.deal_id AND f.step = 1 AND f.at >= from_at AND f.at < to_at)
-                        ELSE v.left_at >= from_at AND v.left_at < to_at END
-        GROUP BY l.step
+        SELECT v.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
+        FROM visit v
+        WHERE v.step IS NOT NULL AND v.left_at IS NOT NULL
+          AND CASE mode WHEN 'cohort' THEN v.began_at >= from_at AND v.began_at < to_at ELSE v.left_at >= from_at AND v.left_at < to_at END
+        GROUP BY v.step
     )
     SELECT l."position", l.name, coalesce(t.entered, 0), coalesce(n.entered, 0), coalesce(t.won, 0), coalesce(t.lost, 0), coalesce(t.open, 0), coalesce(t.moved, 0),
            round(coalesce(n.entered, 0)::numeric / nullif(t.entered, 0), 4), round(t.won::numeric / nullif(t.entered, 0), 4), y.median, l.id

@@ -108,7 +108,8 @@ CREATE FUNCTION crm.stage_chain(as_of timestamptz DEFAULT now(), within interval
     OUT win_probability double precision, OUT days_to_close double precision, OUT win_within double precision[])
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 20
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 DECLARE
     -- A stay counts for a quarter of a day at least: those who drag a deal through
     -- several stages at once shall not make the steps below infinitely small.
@@ -261,6 +262,7 @@ CREATE FUNCTION crm.forecast_rows(period daterange, method text, as_of timestamp
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE

@@ -61,7 +61,8 @@ CREATE FUNCTION crm.agent_measures(period daterange, pipeline_id bigint DEFAULT 
     OUT agent_id bigint, OUT measure text, OUT value numeric)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 500
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
     WITH span AS MATERIALIZED (
         SELECT lower(p.days)::timestamp AT TIME ZONE 'UTC' AS from_at, least(upper(p.days)::timestamp AT TIME ZONE 'UTC', as_of) AS to_at
         FROM (SELECT crm.bounded_period($1) AS days) p
