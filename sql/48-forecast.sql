@@ -284,7 +284,7 @@ BEGIN
     SELECT d.deal_id, d.name, d.pipeline, d.owner, d.stage, d.kind, d.close_date, g.name, a.amount, f.factor, round(a.amount * f.factor, 4), b.code,
            d.pipeline_id, d.owner_id, d.stage_id
     FROM crm.pipeline_as_of(as_of, chosen, basis) d
-    CROSS JOIN crm.base_currency b
+    JOIN crm.base_currency b ON b.singleton
     LEFT JOIN rate r ON r.code = d.currency AND d.kind = 'open'
     LEFT JOIN crm.deal_rate k ON k.deal_id = d.deal_id AND k.base = b.code AND k.currency = d.currency AND d.kind = 'won'
     LEFT JOIN LATERAL (SELECT t.name, t.share FROM crm.forecast_category t WHERE t.minimum_probability <= coalesce(d.probability, 0)

@@ -222,8 +222,12 @@ SET search_path = pg_catalog, pg_temp AS $$
         FROM (SELECT date_trunc('month', as_of AT TIME ZONE 'UTC') AS first) m, generate_series(1, $2 + 1) n
     ), v AS (
         SELECT month.n, k.* FROM month CROSS JOIN LATERAL crm.kpi_values(month.days, as_of) k WHERE k.value IS NOT NULL
+    ), began AS (
+        -- Months before an agent did anything are none to compare with.
+        SELECT v.agent_id, max(v.n) AS n FROM v WHERE v.value > 0 GROUP BY v.agent_id
     ), past AS (
-        SELECT v.agent_id, v.kpi, avg(v.value) AS mean, stddev_samp(v.value) AS deviation, count(*) AS seen FROM v WHERE v.n > 1 GROUP BY 1, 2
+        SELECT v.agent_id, v.kpi, avg(v.value) AS mean, stddev_samp(v.value) AS deviation, count(*) AS seen
+        FROM v JOIN began b ON b.agent_id = v.agent_id AND v.n <= b.n WHERE v.n > 1 GROUP BY 1, 2
     )
     SELECT v.agent_id, v.agent, v.kpi, v.title, v.value, round(p.mean, 4), round(p.deviation, 4),
            round((v.value - p.mean) / nullif(p.deviation, 0), 2), p.seen,
@@ -232,7 +236,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     WHERE v.n = 1
     ORDER BY abs((v.value - p.mean) / nullif(p.deviation, 0)) DESC NULLS LAST, v.agent_id, v.kpi
 $$;
-COMMENT ON FUNCTION crm.kpi_anomalies(timestamptz, integer, numeric) IS 'Each indicator of each agent in the last whole month before as_of beside the agent''s own months before it: mean, standard deviation, distance in deviations. is_anomaly: farther off than deviations, and at least six months to compare with. The farthest first.';
+COMMENT ON FUNCTION crm.kpi_anomalies(timestamptz, integer, numeric) IS 'Each indicator of each agent in the last whole month before as_of beside the agent''s own months before it, from the first in which there was anything: mean, standard deviation, distance in deviations. is_anomaly: farther off than deviations, and at least six months to compare with. The farthest first.';
 
 /* Goals. */
 
@@ -261,7 +265,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     FROM crm.sales_goal g
     JOIN crm.kpi k ON k.name = g.kpi
     JOIN counted c ON c.id = g.id
-    CROSS JOIN crm.base_currency b
+    JOIN crm.base_currency b ON b.singleton
     LEFT JOIN crm.agent a ON a.id = g.agent_id
     LEFT JOIN crm.team t ON t.id = g.team_id
     LEFT JOIN crm.pipeline p ON p.id = g.pipeline_id
@@ -282,7 +286,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     WITH asked AS MATERIALIZED (
         SELECT coalesce($2, crm.period('month', $3)) AS days, crm.agent_id($1) AS agent_id
     ), plan AS (
-        SELECT g.agent_id, sum(round(g.target * coalesce(crm.exchange_rate(g.currency, lower(g.period)::timestamp AT TIME ZONE 'UTC'), 1), 4)) AS plan
+        SELECT g.agent_id, sum(round(g.target * CASE WHEN g.currency IS NULL THEN 1 ELSE crm.exchange_rate(g.currency, lower(g.period)::timestamp AT TIME ZONE 'UTC') END, 4)) AS plan
         FROM asked q JOIN crm.sales_goal g ON g.period = q.days
         WHERE g.kpi = 'won_amount' AND g.agent_id IS NOT NULL AND g.pipeline_id IS NULL GROUP BY g.agent_id
     ), outlook AS (
@@ -291,7 +295,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT a.name, coalesce(p.plan, 0), coalesce(o.won, 0), coalesce(o.expected, 0), coalesce(p.plan, 0) - coalesce(o.won, 0) - coalesce(o.expected, 0), b.code, a.id
     FROM asked q
-    CROSS JOIN crm.base_currency b
+    JOIN crm.base_currency b ON b.singleton
     CROSS JOIN (plan p FULL JOIN outlook o ON o.owner_id = p.agent_id)
     JOIN crm.agent a ON a.id = coalesce(p.agent_id, o.owner_id)
     WHERE q.agent_id IS NULL OR a.id = q.agent_id
@@ -319,7 +323,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT s.scenario, s.leads, round(s.conversion, 4), round(s.average_check, 2), round(s.leads * s.conversion * s.average_check, 2),
            round(s.leads * s.conversion * s.average_check, 2) - round(n.leads * n.conversion * n.average_check, 2), b.code
-    FROM scenario s CROSS JOIN now n CROSS JOIN crm.base_currency b ORDER BY s.place
+    FROM scenario s CROSS JOIN now n JOIN crm.base_currency b ON b.singleton ORDER BY s.place
 $$;
 COMMENT ON FUNCTION crm.what_if(daterange, numeric, numeric, numeric, text, timestamptz) IS 'What a period would have brought with so many leads (deals that began), such a conversion (deals won by leads, 0 to 1) or such an average check, each alone and all together: revenue = leads * conversion * average_check. Errors: RM004 unknown pipeline; 22023 a period without an end.';
 
@@ -536,7 +540,7 @@ BEGIN
         RETURN concat_ws(E'\n', pipeline, rpad('', label_width + 1 + room) || lpad('reached', 8) || lpad('next', 6) || lpad('there', 9) || lpad(money, 11), drawn);
     END IF;
     SELECT string_agg(format('%s: %s deals reached, %s there, %s %s', b.stage, b.reached, b.deals, round(b.base_amount, 2), money)
-                      || coalesce(format(', %s%% went on', round(100 * b.conversion)), ''), '; ' ORDER BY b.place),
+                      || CASE WHEN b.conversion IS NULL THEN '' ELSE format(', %s%% went on', round(100 * b.conversion)) END, '; ' ORDER BY b.place),
            96 + 44 * count(*)
     INTO words, height FROM crm.funnel_bars(pipeline, as_of, basis) b;
     -- Names at the left, the funnel around a middle line, numbers at the right.

@@ -12,7 +12,7 @@ CREATE TABLE crm.deal_rate (
 COMMENT ON TABLE crm.deal_rate IS 'The exchange rate of closed deals, kept as it was known at the close: a later rate, or a correction of an older one, changes nothing of it. Written by triggers alone.';
 INSERT INTO crm.deal_rate (deal_id, currency, base, closed_at, rate)
 SELECT d.id, d.currency, b.code, d.closed_at, r.rate
-FROM crm.deal d CROSS JOIN crm.base_currency b
+FROM crm.deal d JOIN crm.base_currency b ON b.singleton
 JOIN (SELECT k.currency, k.day, crm.exchange_rate(k.currency, k.day) AS rate
       FROM (SELECT DISTINCT c.currency, date_trunc('day', c.closed_at, 'UTC') AS day FROM crm.deal c WHERE c.closed_at IS NOT NULL) k) r
     ON r.currency = d.currency AND r.day = date_trunc('day', d.closed_at, 'UTC');
@@ -25,7 +25,7 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO crm.deal_rate (deal_id, currency, base, closed_at, rate)
         SELECT n.id, n.currency, b.code, n.closed_at, r.rate
-        FROM new_rows n CROSS JOIN crm.base_currency b
+        FROM new_rows n JOIN crm.base_currency b ON b.singleton
         JOIN (SELECT k.currency, k.day, crm.exchange_rate(k.currency, k.day) AS rate
               FROM (SELECT DISTINCT m.currency, date_trunc('day', m.closed_at, 'UTC') AS day FROM new_rows m WHERE m.closed_at IS NOT NULL) k) r
             ON r.currency = n.currency AND r.day = date_trunc('day', n.closed_at, 'UTC')

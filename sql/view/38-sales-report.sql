@@ -162,7 +162,7 @@ SELECT
 FROM crm.deal d
 JOIN crm.pipeline p ON p.id = d.pipeline_id
 JOIN crm.stage s ON s.id = d.stage_id
-CROSS JOIN crm.base_currency b
+JOIN crm.base_currency b ON b.singleton
 LEFT JOIN crm.agent a ON a.id = d.owner_id
 LEFT JOIN crm.loss_reason l ON l.id = d.loss_reason_id AND s.kind = 'lost'
 LEFT JOIN crm.deal_rate k ON k.deal_id = d.id AND k.base = b.code
@@ -347,7 +347,7 @@ SELECT
     t.parent_id -- The goal it is part of.
 FROM tree t
 JOIN crm.v_goal_progress p ON p.goal_id = t.id
-LEFT JOIN LATERAL (SELECT sum(s.target) AS target FROM crm.sales_goal s CROSS JOIN crm.base_currency b JOIN crm.sales_goal o ON o.id = t.id
+LEFT JOIN LATERAL (SELECT sum(s.target) AS target FROM crm.sales_goal s JOIN crm.base_currency b ON b.singleton JOIN crm.sales_goal o ON o.id = t.id
                    WHERE s.parent_id = t.id AND s.kpi = o.kpi AND coalesce(s.currency, b.code) = coalesce(o.currency, b.code)) c ON true
 ORDER BY t.path;
 COMMENT ON VIEW crm.v_goal_tree IS 'The goals as a tree, and whether their parts add up to them.';
