@@ -105,7 +105,7 @@ COMMENT ON FUNCTION crm.solve_equations(double precision[], double precision[]) 
  */
 CREATE FUNCTION crm.stage_chain(as_of timestamptz DEFAULT now(), within interval[] DEFAULT '{30 days}', since interval DEFAULT NULL,
     OUT stage_id bigint, OUT visits bigint, OUT days double precision, OUT moves jsonb,
-    OUT win_probability double precision, OUT days_to_close double precision, OUT win_within double precision[])
+    OUT win_probability double precision, OUT days_to_close double precision, OUT win_within double precision[], OUT won_days double precision[])
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp
@@ -135,6 +135,9 @@ DECLARE
     next_chance double precision[];
     log_weights double precision[];
     sums double precision[];
+    areas double precision[];   -- integrals of the chances over the time
+    tails double precision[];   -- of the Poisson distribution
+    weight double precision;
     steps integer;
     row_start integer;
 BEGIN
@@ -189,15 +192,19 @@ BEGIN
     steps := ceil(unit * longest + 8 * sqrt(unit * longest) + 20);
     chance := array_fill(0.0::double precision, ARRAY[n]);
     sums := array_fill(0.0::double precision, ARRAY[n * cardinality(within)]);
+    areas := sums;
+    tails := array_fill(1.0::double precision, ARRAY[cardinality(within)]);
     log_weights := ARRAY(SELECT - unit * h FROM unnest(horizons) WITH ORDINALITY AS u (h, k) ORDER BY k);
     FOR k IN 0 .. steps LOOP
         FOR h IN 1 .. cardinality(within) LOOP
             IF k > 0 THEN
                 log_weights[h] := CASE WHEN horizons[h] > 0 THEN log_weights[h] + ln(unit * horizons[h] / k) ELSE -1000 END;
             END IF;
-            CONTINUE WHEN log_weights[h] < -700;
+            weight := CASE WHEN log_weights[h] < -700 THEN 0 ELSE exp(log_weights[h]) END;
+            tails[h] := greatest(tails[h] - weight, 0);
             FOR i IN 1 .. n LOOP
-                sums[(h - 1) * n + i] := sums[(h - 1) * n + i] + exp(log_weights[h]) * chance[i];
+                sums[(h - 1) * n + i] := sums[(h - 1) * n + i] + weight * chance[i];
+                areas[(h - 1) * n + i] := areas[(h - 1) * n + i] + CASE WHEN horizons[h] > 0 THEN tails[h] / unit * chance[i] ELSE 0 END;
             END LOOP;
         END LOOP;
         next_chance := chance;
@@ -220,11 +227,12 @@ BEGIN
         win_probability := ever[i];
         days_to_close := nullif(closing[i], 'Infinity');
         win_within := ARRAY(SELECT least(sums[(h - 1) * n + i], 1) FROM generate_series(1, cardinality(within)) h ORDER BY h);
+        won_days := ARRAY(SELECT areas[(h - 1) * n + i] FROM generate_series(1, cardinality(within)) h ORDER BY h);
         RETURN NEXT;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.stage_chain(timestamptz, interval[], interval) IS 'The open stages of all pipelines as a Markov chain fitted to the history up to a moment, or to what began within since of it: stays seen, days spent, moves by target (number of the stage, won, lost), the chance of a deal there ever to be won, mean days to its close (null when nobody ever left), and its chance to be won within each of the given times. Where there is no single solution (stages that lead only to each other) the first two are null.';
+COMMENT ON FUNCTION crm.stage_chain(timestamptz, interval[], interval) IS 'The open stages of all pipelines as a Markov chain fitted to the history up to a moment, or to what began within since of it: stays seen, days spent, moves by target (number of the stage, won, lost), the chance of a deal there ever to be won, mean days to its close (null when nobody ever left), its chance to be won within each of the given times, and how many days of that time it will have been won, on average. Where there is no single solution (stages that lead only to each other) the first two are null.';
 
 CREATE FUNCTION crm.forecast_method(method text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -271,11 +279,13 @@ DECLARE
     from_at CONSTANT timestamptz := lower(days)::timestamp AT TIME ZONE 'UTC';
     to_at CONSTANT timestamptz := upper(days)::timestamp AT TIME ZONE 'UTC';
     today CONSTANT date := (as_of AT TIME ZONE 'UTC')::date;
+    lately CONSTANT numeric := 90;      -- days that tell how often deals begin
+    left_days CONSTANT numeric := extract(epoch FROM to_at - as_of) / 86400;
 BEGIN
     RETURN QUERY
     WITH chain AS MATERIALIZED (
         -- Won within the period: by its end and not before it.
-        SELECT c.stage_id, (c.win_within[2] - c.win_within[1])::numeric AS probability
+        SELECT c.stage_id, (c.win_within[2] - c.win_within[1])::numeric AS probability, (c.won_days[2] - c.won_days[1])::numeric AS won_days
         FROM crm.stage_chain(as_of, ARRAY[greatest(from_at - as_of, '0'), greatest(to_at - as_of, '0')]) c
         WHERE chosen_method = 'historical'
     ), rate AS MATERIALIZED (
@@ -295,7 +305,22 @@ BEGIN
         WHEN 'weighted' THEN d.probability WHEN 'category' THEN g.share ELSE c.probability END, 0), 6) END AS factor) f
     WHERE d.kind = 'won' AND d.closed_at >= from_at AND d.closed_at < to_at
        OR d.kind = 'open' AND to_at > as_of
-          AND (chosen_method = 'historical' OR days @> d.close_date OR d.close_date < today AND days @> today);
+          AND (chosen_method = 'historical' OR days @> d.close_date OR d.close_date < today AND days @> today)
+    UNION ALL
+    -- Deals that will begin as often, where and for as much as they lately did.
+    SELECT NULL, 'Deals still to come', p.name, o.name, s.name, 'new', NULL, NULL, round(n.amount * left_days, 4), round(c.won_days / left_days, 6),
+           round(round(n.amount * left_days, 4) * round(c.won_days / left_days, 6), 4), b.code, s.pipeline_id, n.owner_id, s.id
+    FROM (SELECT v.stage_id, d.owner_id, count(*) * avg(nullif(d.amount, 0) * r.rate) / max(v.seen_days) AS amount
+          FROM (SELECT w.*, least(lately, greatest(extract(epoch FROM as_of - min(w.entered_at) OVER ()) / 86400, 1)) AS seen_days FROM crm.stage_visits(as_of) w) v
+          JOIN crm.pipeline_as_of(as_of, chosen, basis) d ON d.deal_id = v.deal_id
+          LEFT JOIN rate r ON r.code = d.currency
+          WHERE v.visit = 1 AND v.entered_at > as_of - lately * interval '1 day' GROUP BY v.stage_id, d.owner_id) n
+    JOIN chain c ON c.stage_id = n.stage_id
+    JOIN crm.stage s ON s.id = n.stage_id
+    JOIN crm.pipeline p ON p.id = s.pipeline_id
+    JOIN crm.base_currency b ON b.singleton
+    LEFT JOIN crm.agent o ON o.id = n.owner_id
+    WHERE chosen_method = 'historical' AND left_days > 0 AND n.amount > 0;
 END
 $$;
 COMMENT ON FUNCTION crm.forecast_rows(daterange, text, timestamptz, text, text) IS 'What crm.forecast_deals() shows; chosen is the name of the pipeline or null. Errors as there.';
@@ -309,26 +334,26 @@ LANGUAGE sql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.* FROM crm.forecast_rows($1, $2, $3, $4, $5) f
 $$;
-COMMENT ON FUNCTION crm.forecast_deals(daterange, text, timestamptz, text, text) IS 'The deals that a forecast of a period stands on, each with the factor by which its amount counts: those won in the period by as_of, wholly; of the open ones, weighted and category: those promised for the period, and in the present period those whose promise is past, by their probability or by the share of their category; historical: all, by the chance of their stage to be won in the period (crm.stage_chain()). amount is in the base currency, null when it or a rate is not known. basis as in crm.deals_as_of(). Errors: 22023 unknown method, a period without an end, unknown basis.';
+COMMENT ON FUNCTION crm.forecast_deals(daterange, text, timestamptz, text, text) IS 'The deals that a forecast of a period stands on, each with the factor by which its amount counts: those won in the period by as_of, wholly; of the open ones, weighted and category: those promised for the period, and in the present period those whose promise is past, by their probability or by the share of their category; historical: all, by the chance of their stage to be won in the period (crm.stage_chain()), and, as rows of kind new without a number, the deals that will begin until its end, if they go on to begin as often and for as much as in the last 90 days. amount is in the base currency, null when it or a rate is not known. basis as in crm.deals_as_of(). Errors: 22023 unknown method, a period without an end, unknown basis.';
 
 CREATE FUNCTION crm.forecast(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
     basis text DEFAULT 'recorded',
     OUT pipeline text, OUT owner text, OUT won_deals bigint, OUT won_amount numeric, OUT open_deals bigint, OUT open_amount numeric,
-    OUT expected_amount numeric, OUT total_amount numeric, OUT currency text, OUT unpriced_deals bigint, OUT is_total boolean,
+    OUT expected_amount numeric, OUT new_amount numeric, OUT total_amount numeric, OUT currency text, OUT unpriced_deals bigint, OUT is_total boolean,
     OUT pipeline_id bigint, OUT owner_id bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.pipeline, f.owner, count(*) FILTER (WHERE f.kind = 'won'), coalesce(sum(f.amount) FILTER (WHERE f.kind = 'won'), 0),
            count(*) FILTER (WHERE f.kind = 'open'), coalesce(sum(f.amount) FILTER (WHERE f.kind = 'open'), 0),
-           coalesce(sum(f.expected_amount) FILTER (WHERE f.kind = 'open'), 0), coalesce(sum(f.expected_amount), 0),
+           coalesce(sum(f.expected_amount) FILTER (WHERE f.kind = 'open'), 0), coalesce(sum(f.expected_amount) FILTER (WHERE f.kind = 'new'), 0), coalesce(sum(f.expected_amount), 0),
            (SELECT b.code FROM crm.base_currency b), count(*) FILTER (WHERE f.deal_id IS NOT NULL AND f.amount IS NULL),
            grouping(f.pipeline_id) = 1, f.pipeline_id, f.owner_id
     FROM crm.forecast_rows($1, $2, $3, $4, $5) f
     GROUP BY GROUPING SETS ((f.pipeline_id, f.pipeline, f.owner_id, f.owner), ())
     ORDER BY grouping(f.pipeline_id), f.pipeline, f.owner NULLS LAST, f.owner_id
 $$;
-COMMENT ON FUNCTION crm.forecast(daterange, text, timestamptz, text, text) IS 'What will be won in a period: a row a pipeline and agent, and a total (is_total). won_amount is won already, expected_amount is what of open_amount is expected, total_amount their sum; in the base currency. The total is the sum of the rows. unpriced_deals have no known amount or rate and are in no sum. Arguments and errors as of crm.forecast_deals(), which has the single deals.';
+COMMENT ON FUNCTION crm.forecast(daterange, text, timestamptz, text, text) IS 'What will be won in a period: a row a pipeline and agent, and a total (is_total). won_amount is won already, expected_amount is what of open_amount is expected, new_amount what deals still to come will bring (historical alone), total_amount the sum of the three; in the base currency. The total is the sum of the rows. unpriced_deals have no known amount or rate and are in no sum. Arguments and errors as of crm.forecast_deals(), which has the single deals.';
 
 CREATE FUNCTION crm.take_forecast_snapshot(as_of timestamptz DEFAULT now(), months integer DEFAULT 3) RETURNS bigint
 LANGUAGE plpgsql
@@ -338,9 +363,9 @@ DECLARE
     taken bigint;
 BEGIN
     PERFORM crm.require_installed();
-    INSERT INTO crm.forecast_snapshot (taken_on, period, method, pipeline_id, owner_id, won_amount, open_amount, expected_amount, total_amount, currency, taken_at)
+    INSERT INTO crm.forecast_snapshot (taken_on, period, method, pipeline_id, owner_id, won_amount, open_amount, expected_amount, new_amount, total_amount, currency, taken_at)
     SELECT (take_forecast_snapshot.as_of AT TIME ZONE 'UTC')::date, m.period, w.method, f.pipeline_id, f.owner_id,
-           f.won_amount, f.open_amount, f.expected_amount, f.total_amount, f.currency, take_forecast_snapshot.as_of
+           f.won_amount, f.open_amount, f.expected_amount, f.new_amount, f.total_amount, f.currency, take_forecast_snapshot.as_of
     FROM generate_series(0, months - 1) k
     CROSS JOIN LATERAL (SELECT daterange((first_day + k * interval '1 month')::date, (first_day + (k + 1) * interval '1 month')::date) AS period) m
     CROSS JOIN unnest('{weighted,category,historical}'::text[]) AS w (method)

@@ -92,7 +92,8 @@ CREATE TABLE crm.forecast_snapshot (
     won_amount numeric NOT NULL, -- Won in the period by then.
     open_amount numeric NOT NULL, -- Amounts of the open deals that were looked at.
     expected_amount numeric NOT NULL, -- What of these was expected to be won in the period.
-    total_amount numeric NOT NULL, -- won_amount plus expected_amount: the forecast.
+    new_amount numeric NOT NULL, -- What deals that had not begun yet were to bring.
+    total_amount numeric NOT NULL, -- won_amount, expected_amount and new_amount together: the forecast.
     currency text NOT NULL REFERENCES crm.currency (code), -- The base currency of then.
     taken_at timestamptz NOT NULL, -- The moment of whose state it is.
     UNIQUE NULLS NOT DISTINCT (taken_on, period, method, pipeline_id, owner_id)

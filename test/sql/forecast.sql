@@ -39,7 +39,9 @@ WHERE s.pipeline_id = crm.pipeline_id('Course') ORDER BY s.position;
 -- March, as it looked on its first day: x is promised for it, the promise of z is past, y is promised for April.
 SELECT name, kind, close_date, category, amount, factor, expected_amount FROM crm.forecast_deals('[2026-03-01,2026-04-01)', 'weighted', '2026-03-01 00:00+00', 'Course', 'effective') ORDER BY deal_id;
 SELECT name, category, factor, expected_amount FROM crm.forecast_deals('[2026-03-01,2026-04-01)', 'category', '2026-03-01 00:00+00', 'Course', 'effective') ORDER BY deal_id;
-SELECT name, factor, expected_amount FROM crm.forecast_deals('[2026-03-01,2026-04-01)', 'historical', '2026-03-01 00:00+00', 'Course', 'effective') ORDER BY deal_id;
+SELECT name, owner, stage, kind, amount, factor, expected_amount FROM crm.forecast_deals('[2026-03-01,2026-04-01)', 'historical', '2026-03-01 00:00+00', 'Course', 'effective') ORDER BY deal_id, owner, stage;
+-- Three deals began at A and two at B in the 59 days since the first; one at B will have been won for 31 - 40 * (1 - exp(-31 / 40)) of 31 days.
+SELECT round((31 - 40 * (1 - exp(-31 / 40.0))) / 31, 6) AS by_hand, round(1250 * 2 / 59.0 * 31, 4) AS amount;
 SELECT pipeline, owner, won_amount, open_deals, open_amount, expected_amount, total_amount, currency, unpriced_deals, is_total
 FROM crm.forecast('[2026-03-01,2026-04-01)', 'weighted', '2026-03-01 00:00+00', 'Course', 'effective');
 -- A later month gets what is not won before.
@@ -63,8 +65,8 @@ SELECT crm.take_forecast_snapshot('2099-01-15 12:00+00', 1) > 0 AS taken, crm.ta
 SELECT s.method, s.period, a.name AS owner, s.open_amount, s.expected_amount, s.total_amount FROM crm.forecast_snapshot s LEFT JOIN crm.agent a ON a.id = s.owner_id
 WHERE s.pipeline_id = crm.pipeline_id('Course') AND s.method <> 'historical' ORDER BY s.method, owner;
 SELECT function, daily_at FROM crm.job WHERE name = 'forecast';
-INSERT INTO crm.forecast_snapshot (taken_on, period, method, pipeline_id, owner_id, won_amount, open_amount, expected_amount, total_amount, currency, taken_at)
-SELECT day, crm.period('2026-03'), m, f.pipeline_id, f.owner_id, f.won_amount, f.open_amount, f.expected_amount, f.total_amount, f.currency, day
+INSERT INTO crm.forecast_snapshot (taken_on, period, method, pipeline_id, owner_id, won_amount, open_amount, expected_amount, new_amount, total_amount, currency, taken_at)
+SELECT day, crm.period('2026-03'), m, f.pipeline_id, f.owner_id, f.won_amount, f.open_amount, f.expected_amount, f.new_amount, f.total_amount, f.currency, day
 FROM unnest('{weighted,category}'::text[]) m, unnest('{2026-02-22,2026-03-01}'::date[]) day, crm.forecast(crm.period('2026-03'), m, day, 'Course', 'effective') f WHERE NOT f.is_total;
 SELECT taken_on, method, days_ahead, forecast, actual, error, error_percent FROM crm.v_forecast_error WHERE pipeline = 'Course' ORDER BY taken_on, method;
 SELECT method, weeks_ahead, forecasts, mape, bias FROM crm.v_forecast_accuracy WHERE pipeline = 'Course';

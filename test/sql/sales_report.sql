@@ -120,7 +120,7 @@ SELECT reason, alarm_share, is_alarm FROM crm.churn_zones(0.6, '2020-03-01 00:00
 SELECT (SELECT sum(deals) FROM crm.v_churn_zone) = (SELECT count(*) FROM crm.fact_deal WHERE kind = 'lost') AS adds_up;
 
 -- Who did what.  R-167
-SELECT actor = session_user AS ours, object, event, details, source FROM crm.v_event_log WHERE object = 'deal' AND object_id = 900001 AND event <> 'insert' ORDER BY entry_id;
+SELECT actor = session_user AS ours, object, event, details, source FROM crm.v_event_log WHERE object = 'deal' AND object_id = 900001 AND event NOT IN ('insert', 'stage_id') ORDER BY entry_id;
 SELECT actor, event, at FROM crm.v_event_log WHERE object = 'activity' AND contact_id = 900001 AND at < '2020-03-03 12:00+00' ORDER BY at;
 SELECT (SELECT count(*) FROM crm.v_event_log) = (SELECT count(*) FROM crm.audit_log) + (SELECT count(*) FROM crm.deal_history) + (SELECT count(*) FROM crm.activity) AS whole;
 -- Calls.  R-168
