@@ -50,13 +50,18 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
           AND h.field OPERATOR(pg_catalog.=) ANY ('{*,name,pipeline_id,stage_id,contact_id,company_id,owner_id,amount,currency,close_date,probability,stage_entered_at,closed_at,loss_reason_id,lost_at_stage_id,source,created_at,deleted_at}'::pg_catalog.text[])
     ), undone AS (
         -- fields: old values; before and after: of an entry for the whole deal.
-        SELECT l.deal_id, l.whole_id,
+        SELECT l.deal_id, l.whole_id IS NOT NULL AS is_whole,
                pg_catalog.jsonb_object_agg(l.field, l.old_value ORDER BY l.id DESC)
                    FILTER (WHERE l.field OPERATOR(pg_catalog.<>) '*' AND (l.whole_id IS NULL OR l.id OPERATOR(pg_catalog.<) l.whole_id)) AS fields,
                (pg_catalog.array_agg(l.old_value) FILTER (WHERE l.id OPERATOR(pg_catalog.=) l.whole_id))[1] AS before,
                (pg_catalog.array_agg(l.new_value) FILTER (WHERE l.id OPERATOR(pg_catalog.=) l.whole_id))[1] AS after
         FROM later l GROUP BY l.deal_id, l.whole_id
     )
+    SELECT d.id, d.name, d.pipeline_id, d.stage_id, d.contact_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.probability,
+           d.stage_entered_at, d.closed_at, d.loss_reason_id, d.lost_at_stage_id, d.source, d.created_at, d.deleted_at
+    FROM crm.deal d
+    WHERE NOT EXISTS (SELECT FROM undone u WHERE u.deal_id OPERATOR(pg_catalog.=) d.id)
+    UNION ALL
     SELECT d.id,
            CASE WHEN u.fields OPERATOR(pg_catalog.?) 'name' THEN u.fields OPERATOR(pg_catalog.->>) 'name' ELSE d.name END,
            CASE WHEN u.fields OPERATOR(pg_catalog.?) 'pipeline_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'pipeline_id')::bigint ELSE d.pipeline_id END,
@@ -75,9 +80,8 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
            CASE WHEN u.fields OPERATOR(pg_catalog.?) 'source' THEN u.fields OPERATOR(pg_catalog.->>) 'source' ELSE d.source END,
            CASE WHEN u.fields OPERATOR(pg_catalog.?) 'created_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'created_at')::timestamp with time zone ELSE d.created_at END,
            CASE WHEN u.fields OPERATOR(pg_catalog.?) 'deleted_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'deleted_at')::timestamp with time zone ELSE d.deleted_at END
-    FROM crm.deal d
-    LEFT JOIN undone u ON u.deal_id OPERATOR(pg_catalog.=) d.id
-    WHERE u.whole_id IS NULL
+    FROM undone u JOIN crm.deal d ON d.id OPERATOR(pg_catalog.=) u.deal_id
+    WHERE NOT u.is_whole
     UNION ALL
     -- Removed since then; or, by effect, begun before the stage that it was entered with.
     SELECT r.id, r.name, r.pipeline_id, r.stage_id, r.contact_id, r.company_id, r.owner_id, r.amount, r.currency, r.close_date, r.probability,
@@ -128,7 +132,11 @@ SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH pair AS (
+    WITH touched AS MATERIALIZED (
+        -- No other deal is different at the two moments.
+        SELECT DISTINCT h.deal_id FROM crm.deal_history h
+        WHERE CASE WHEN crm.is_effective(basis) THEN h.effective_at ELSE h.changed_at END > from_at
+    ), pair AS (
         SELECT coalesce(b.deal_id, a.deal_id) AS deal_id, coalesce(b.name, a.name) AS name, CASE WHEN b.deal_id IS NULL THEN a.owner_id ELSE b.owner_id END AS owner_id,
                a.deal_id IS NOT NULL AND a.deleted_at IS NULL AS was_there, a.deleted_at IS NOT NULL AS was_deleted, a.closed_at IS NULL AS was_open,
                b.deal_id IS NOT NULL AND b.deleted_at IS NULL AS is_there, b.closed_at IS NULL AS is_open,
@@ -138,8 +146,8 @@ BEGIN
                a.pipeline_id AS old_pipeline, b.pipeline_id AS new_pipeline,
                coalesce(a.currency, p.currency) AS old_currency, coalesce(b.currency, q.currency) AS new_currency,
                s.kind AS old_kind, t.kind AS new_kind
-        FROM crm.deals_as_of(from_at, basis) a
-        FULL JOIN crm.deals_as_of(to_at, basis) b ON b.deal_id = a.deal_id
+        FROM (SELECT x.* FROM crm.deals_as_of(from_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) a
+        FULL JOIN (SELECT x.* FROM crm.deals_as_of(to_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) b ON b.deal_id = a.deal_id
         LEFT JOIN crm.pipeline p ON p.id = a.pipeline_id
         LEFT JOIN crm.pipeline q ON q.id = b.pipeline_id
         LEFT JOIN crm.stage s ON s.id = a.stage_id
@@ -294,15 +302,19 @@ CREATE FUNCTION crm.deal_pushes(from_at timestamptz DEFAULT '-infinity', to_at t
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
+    WITH handed AS MATERIALIZED (
+        SELECT n.deal_id, array_agg(n.id ORDER BY n.id) AS ids, array_agg((n.old_value #>> '{}')::bigint ORDER BY n.id) AS owners
+        FROM crm.deal_history n WHERE n.field = 'owner_id' GROUP BY n.deal_id
+    )
     SELECT h.deal_id, h.changed_at,
            -- The owner of then: before the first change of the owner that came later.
-           CASE WHEN o.id IS NULL THEN d.owner_id ELSE (o.old_value #>> '{}')::bigint END,
+           CASE WHEN o.ids[cardinality(o.ids)] > h.id
+                THEN (SELECT o.owners[k] FROM generate_subscripts(o.ids, 1) k WHERE o.ids[k] > h.id ORDER BY k LIMIT 1) ELSE d.owner_id END,
            c.old_date, c.new_date, c.new_date - c.old_date, h.actor
     FROM crm.deal_history h
     CROSS JOIN LATERAL (SELECT (h.old_value #>> '{}')::date AS old_date, (h.new_value #>> '{}')::date AS new_date) c
     JOIN crm.deal d ON d.id = h.deal_id AND d.deleted_at IS NULL
-    LEFT JOIN LATERAL (SELECT n.id, n.old_value FROM crm.deal_history n
-                       WHERE n.deal_id = h.deal_id AND n.id >= h.id AND n.field = 'owner_id' ORDER BY n.id LIMIT 1) o ON true
+    LEFT JOIN handed o ON o.deal_id = h.deal_id
     WHERE h.field = 'close_date' AND h.changed_at >= from_at AND h.changed_at < to_at AND c.new_date > c.old_date
 $$;
 COMMENT ON FUNCTION crm.deal_pushes(timestamptz, timestamptz) IS 'Every time the promised date of a deal was put off, recorded from one moment up to before another: by how many days, and who owned the deal then. Deleted deals are left out.';

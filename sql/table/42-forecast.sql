@@ -1,5 +1,6 @@
 CREATE INDEX deal_history_effective_at ON crm.deal_history USING brin (effective_at);
 CREATE INDEX deal_history_close_date ON crm.deal_history (deal_id, id) WHERE field = 'close_date';
+CREATE INDEX deal_history_owner ON crm.deal_history (deal_id, id) WHERE field = 'owner_id';
 
 CREATE TABLE crm.deal_rate (
     deal_id bigint PRIMARY KEY REFERENCES crm.deal (id) ON DELETE CASCADE, -- The deal.
