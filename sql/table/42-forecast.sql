@@ -24,6 +24,9 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
+        IF NOT EXISTS (SELECT FROM new_rows n WHERE n.closed_at IS NOT NULL) THEN
+            RETURN NULL;
+        END IF;
         INSERT INTO crm.deal_rate (deal_id, currency, base, closed_at, rate)
         SELECT n.id, n.currency, b.code, n.closed_at, r.rate
         FROM new_rows n JOIN crm.base_currency b ON b.singleton
@@ -51,12 +54,16 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_TABLE_NAME = 'base_currency' THEN
-        UPDATE crm.deal_rate r SET base = b.code, rate = crm.exchange_rate(r.currency, r.closed_at), frozen_at = now()
-        FROM crm.base_currency b WHERE r.base <> b.code;
+        UPDATE crm.deal_rate r SET base = b.code, rate = k.rate, frozen_at = now()
+        FROM crm.base_currency b,
+             (SELECT u.currency, u.day, crm.exchange_rate(u.currency, u.day) AS rate
+              FROM (SELECT DISTINCT e.currency, date_trunc('day', e.closed_at, 'UTC') AS day FROM crm.deal_rate e) u) k
+        WHERE r.base <> b.code AND k.currency = r.currency AND k.day = date_trunc('day', r.closed_at, 'UTC');
     ELSE
-        UPDATE crm.deal_rate r SET rate = n.rate, frozen_at = now()
-        FROM (SELECT u.deal_id, crm.exchange_rate(u.currency, u.closed_at) AS rate FROM crm.deal_rate u WHERE u.rate IS NULL) n
-        WHERE n.deal_id = r.deal_id AND n.rate IS NOT NULL;
+        UPDATE crm.deal_rate r SET rate = k.rate, frozen_at = now()
+        FROM (SELECT u.currency, u.day, crm.exchange_rate(u.currency, u.day) AS rate
+              FROM (SELECT DISTINCT e.currency, date_trunc('day', e.closed_at, 'UTC') AS day FROM crm.deal_rate e WHERE e.rate IS NULL) u) k
+        WHERE r.rate IS NULL AND k.rate IS NOT NULL AND k.currency = r.currency AND k.day = date_trunc('day', r.closed_at, 'UTC');
     END IF;
     RETURN NULL;
 END
