@@ -4,8 +4,8 @@ CREATE INDEX deal_history_owner ON crm.deal_history (deal_id, id) WHERE field = 
 
 CREATE TABLE crm.deal_rate (
     deal_id bigint PRIMARY KEY REFERENCES crm.deal (id) ON DELETE CASCADE, -- The deal.
-    currency text NOT NULL REFERENCES crm.currency (code), -- Currency of its amount at the close.
-    base text NOT NULL REFERENCES crm.currency (code), -- The base currency of then.
+    currency text NOT NULL, -- Currency of its amount at the close.
+    base text NOT NULL, -- The base currency of then.
     closed_at timestamptz NOT NULL, -- The close for whose day the rate was taken.
     rate numeric CHECK (rate > 0 AND rate < 'Infinity'), -- What one unit of currency was worth in base; null until a rate for that day is known.
     frozen_at timestamptz NOT NULL DEFAULT now() -- When it was written.
@@ -39,7 +39,7 @@ BEGIN
         DELETE FROM crm.deal_rate r WHERE r.deal_id = NEW.id;
     ELSE
         INSERT INTO crm.deal_rate AS r (deal_id, currency, base, closed_at, rate)
-        SELECT NEW.id, NEW.currency, b.code, NEW.closed_at, crm.exchange_rate(NEW.currency, NEW.closed_at) FROM crm.base_currency b
+        SELECT NEW.id, NEW.currency, b.code, NEW.closed_at, CASE WHEN NEW.currency = b.code THEN 1 ELSE crm.exchange_rate(NEW.currency, NEW.closed_at) END FROM crm.base_currency b
         ON CONFLICT (deal_id) DO UPDATE SET currency = excluded.currency, base = excluded.base, closed_at = excluded.closed_at,
             rate = excluded.rate, frozen_at = now();
     END IF;
