@@ -120,7 +120,7 @@ at_once(map {
 		my $c = 1 + int rand 30;
 		my $kind = rand;
 		$kind < 0.7 ? "INSERT INTO crm.sales_order (contact_id, amount) VALUES ($c, 1);\n"
-		: $kind < 0.85 ? "UPDATE crm.sales_order SET status = 'returned' WHERE contact_id = $c AND id % 4 = $session;\n"
+		: $kind < 0.85 ? "UPDATE crm.sales_order SET status = 'cancelled' WHERE contact_id = $c AND id % 4 = $session;\n"
 		: "DELETE FROM crm.sales_order WHERE contact_id = $c AND id % 7 = $session;\n"
 	} 1 .. 150
 } 0 .. 3);

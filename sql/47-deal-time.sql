@@ -1,0 +1,390 @@
+/* ------------------------------------------------------------------
+ * Deals and time: the pipeline of any past moment, what changed between two
+ * moments, how long deals stay at stages, how often promises are put off,
+ * conversion.
+ *
+ * crm.deal_history has two times.  changed_at is when an entry was recorded,
+ * effective_at when it took effect: they differ for moves that were dated and
+ * for deals that were imported.  Whoever asks for the past says which is meant:
+ * recorded, what the database held then, or effective, what was true then as
+ * far as is known today.
+ * ------------------------------------------------------------------ */
+
+CREATE FUNCTION crm.is_effective(basis text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF basis = 'effective' THEN
+        RETURN true;
+    ELSIF basis = 'recorded' THEN
+        RETURN false;
+    END IF;
+    RAISE EXCEPTION 'unknown basis "%"', basis
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'recorded: as the database held it then; effective: as it was then, by what is known today.';
+END
+$$;
+COMMENT ON FUNCTION crm.is_effective(text) IS 'Whether the basis of a question about the past is effective; false for recorded. Errors: 22023 another word.';
+
+/*
+ * From the deals as they are, back through the later changes only: of a moment
+ * near now that is little work, however long the history.  Of several changes
+ * of a column the first in the order of id counts; so it is in
+ * crm.deal_as_of().
+ *
+ * Named in full and without settings, so that it is planned with its caller and
+ * the comparison of the time is one with a column that has an index.
+ */
+CREATE FUNCTION crm.deals_as_of(at timestamptz, basis text DEFAULT 'recorded',
+    OUT deal_id bigint, OUT name text, OUT pipeline_id bigint, OUT stage_id bigint, OUT contact_id bigint, OUT company_id bigint,
+    OUT owner_id bigint, OUT amount numeric, OUT currency text, OUT close_date date, OUT probability numeric,
+    OUT stage_entered_at timestamptz, OUT closed_at timestamptz, OUT loss_reason_id bigint, OUT lost_at_stage_id bigint,
+    OUT source text, OUT created_at timestamptz, OUT deleted_at timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
+    WITH later AS (
+        SELECT h.deal_id, h.id, h.field, h.old_value, h.new_value,
+               pg_catalog.min(h.id) FILTER (WHERE h.field OPERATOR(pg_catalog.=) '*') OVER (PARTITION BY h.deal_id) AS whole_id
+        FROM crm.deal_history h
+        WHERE CASE WHEN crm.is_effective($2) THEN h.effective_at ELSE h.changed_at END OPERATOR(pg_catalog.>) $1
+          AND h.field OPERATOR(pg_catalog.=) ANY ('{*,name,pipeline_id,stage_id,contact_id,company_id,owner_id,amount,currency,close_date,probability,stage_entered_at,closed_at,loss_reason_id,lost_at_stage_id,source,created_at,deleted_at}'::pg_catalog.text[])
+    ), undone AS (
+        -- fields: old values; before and after: of an entry for the whole deal.
+        SELECT l.deal_id, l.whole_id IS NOT NULL AS is_whole,
+               pg_catalog.jsonb_object_agg(l.field, l.old_value ORDER BY l.id DESC)
+                   FILTER (WHERE l.field OPERATOR(pg_catalog.<>) '*' AND (l.whole_id IS NULL OR l.id OPERATOR(pg_catalog.<) l.whole_id)) AS fields,
+               (pg_catalog.array_agg(l.old_value) FILTER (WHERE l.id OPERATOR(pg_catalog.=) l.whole_id))[1] AS before,
+               (pg_catalog.array_agg(l.new_value) FILTER (WHERE l.id OPERATOR(pg_catalog.=) l.whole_id))[1] AS after
+        FROM later l GROUP BY l.deal_id, l.whole_id
+    )
+    SELECT d.id, d.name, d.pipeline_id, d.stage_id, d.contact_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.probability,
+           d.stage_entered_at, d.closed_at, d.loss_reason_id, d.lost_at_stage_id, d.source, d.created_at, d.deleted_at
+    FROM crm.deal d
+    WHERE NOT EXISTS (SELECT FROM undone u WHERE u.deal_id OPERATOR(pg_catalog.=) d.id)
+    UNION ALL
+    SELECT d.id,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'name' THEN u.fields OPERATOR(pg_catalog.->>) 'name' ELSE d.name END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'pipeline_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'pipeline_id')::bigint ELSE d.pipeline_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'stage_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'stage_id')::bigint ELSE d.stage_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'contact_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'contact_id')::bigint ELSE d.contact_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'company_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'company_id')::bigint ELSE d.company_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'owner_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'owner_id')::bigint ELSE d.owner_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'amount' THEN (u.fields OPERATOR(pg_catalog.->>) 'amount')::numeric ELSE d.amount END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'currency' THEN u.fields OPERATOR(pg_catalog.->>) 'currency' ELSE d.currency END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'close_date' THEN (u.fields OPERATOR(pg_catalog.->>) 'close_date')::pg_catalog.date ELSE d.close_date END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'probability' THEN (u.fields OPERATOR(pg_catalog.->>) 'probability')::numeric ELSE d.probability END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'stage_entered_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'stage_entered_at')::timestamp with time zone ELSE d.stage_entered_at END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'closed_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'closed_at')::timestamp with time zone ELSE d.closed_at END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'loss_reason_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'loss_reason_id')::bigint ELSE d.loss_reason_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'lost_at_stage_id' THEN (u.fields OPERATOR(pg_catalog.->>) 'lost_at_stage_id')::bigint ELSE d.lost_at_stage_id END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'source' THEN u.fields OPERATOR(pg_catalog.->>) 'source' ELSE d.source END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'created_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'created_at')::timestamp with time zone ELSE d.created_at END,
+           CASE WHEN u.fields OPERATOR(pg_catalog.?) 'deleted_at' THEN (u.fields OPERATOR(pg_catalog.->>) 'deleted_at')::timestamp with time zone ELSE d.deleted_at END
+    FROM undone u JOIN crm.deal d ON d.id OPERATOR(pg_catalog.=) u.deal_id
+    WHERE NOT u.is_whole
+    UNION ALL
+    -- Removed since then; or, by effect, begun before the stage that it was entered with.
+    SELECT r.id, r.name, r.pipeline_id, r.stage_id, r.contact_id, r.company_id, r.owner_id, r.amount, r.currency, r.close_date, r.probability,
+           r.stage_entered_at, r.closed_at, r.loss_reason_id, r.lost_at_stage_id, r.source, r.created_at, r.deleted_at
+    FROM undone u
+    CROSS JOIN LATERAL pg_catalog.jsonb_to_record(CASE
+        WHEN u.before IS NOT NULL THEN u.before OPERATOR(pg_catalog.||) COALESCE(u.fields, '{}')
+        ELSE u.after OPERATOR(pg_catalog.-) '{stage_id,stage_entered_at,closed_at,loss_reason_id,lost_at_stage_id,lost_to_company_id}'::pg_catalog.text[] END)
+        AS r (id bigint, name pg_catalog.text, pipeline_id bigint, stage_id bigint, contact_id bigint, company_id bigint, owner_id bigint,
+              amount numeric, currency pg_catalog.text, close_date pg_catalog.date, probability numeric, stage_entered_at timestamp with time zone,
+              closed_at timestamp with time zone, loss_reason_id bigint, lost_at_stage_id bigint, source pg_catalog.text,
+              created_at timestamp with time zone, deleted_at timestamp with time zone)
+    WHERE u.before IS NOT NULL OR (crm.is_effective($2) AND u.after IS NOT NULL AND r.created_at OPERATOR(pg_catalog.<=) $1)
+$$;
+COMMENT ON FUNCTION crm.deals_as_of(timestamptz, text) IS 'All deals as they stood at a moment, also those that were marked as deleted, with numbers instead of names: the columns of crm.deal. basis recorded: as the database held them; effective: by effective_at; a deal that was entered late is there from created_at on, its stage null until the one it was entered with. Errors: 22023 unknown basis.';
+
+CREATE FUNCTION crm.pipeline_as_of(at timestamptz, pipeline text DEFAULT NULL, basis text DEFAULT 'recorded',
+    OUT deal_id bigint, OUT name text, OUT pipeline text, OUT stage text, OUT kind text, OUT owner text,
+    OUT amount numeric, OUT currency text, OUT close_date date, OUT probability numeric,
+    OUT created_at timestamptz, OUT stage_entered_at timestamptz, OUT closed_at timestamptz,
+    OUT pipeline_id bigint, OUT stage_id bigint, OUT owner_id bigint, OUT contact_id bigint, OUT company_id bigint,
+    OUT loss_reason_id bigint, OUT lost_at_stage_id bigint, OUT source text)
+RETURNS SETOF record
+LANGUAGE sql STABLE COST 1000 ROWS 10000 AS $$
+    SELECT d.deal_id, d.name, p.name, s.name, COALESCE(s.kind, 'open'), a.name,
+           d.amount, d.currency, d.close_date, COALESCE(d.probability, s.probability),
+           d.created_at, d.stage_entered_at, d.closed_at,
+           d.pipeline_id, d.stage_id, d.owner_id, d.contact_id, d.company_id, d.loss_reason_id, d.lost_at_stage_id, d.source
+    FROM crm.deals_as_of($1, $3) d
+    JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) d.pipeline_id
+    LEFT JOIN crm.stage s ON s.id OPERATOR(pg_catalog.=) d.stage_id
+    LEFT JOIN crm.agent a ON a.id OPERATOR(pg_catalog.=) d.owner_id
+    WHERE d.deleted_at IS NULL
+      AND ($2 IS NULL OR d.pipeline_id OPERATOR(pg_catalog.=) (SELECT crm.pipeline_id($2)))
+$$;
+COMMENT ON FUNCTION crm.pipeline_as_of(timestamptz, text, text) IS 'The deals as they stood at a moment, of a pipeline or of all, with the names of today for pipeline, stage and owner; deleted ones are left out. probability is the owner''s estimate of then, otherwise that of the stage. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+
+/* What changed. */
+
+-- Planned for each call: which index serves it depends on the moments and the basis.
+CREATE FUNCTION crm.pipeline_steps(from_at timestamptz, to_at timestamptz, chosen_id bigint, promised daterange, basis text,
+    OUT deal_id bigint, OUT name text, OUT owner_id bigint, OUT change text, OUT amount numeric, OUT currency text, OUT pipeline_id bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH touched AS MATERIALIZED (
+        -- No other deal is different at the two moments.
+        SELECT DISTINCT h.deal_id FROM crm.deal_history h
+        WHERE CASE WHEN crm.is_effective(basis) THEN h.effective_at ELSE h.changed_at END > from_at
+    ), pair AS (
+        SELECT coalesce(b.deal_id, a.deal_id) AS deal_id, coalesce(b.name, a.name) AS name, CASE WHEN b.deal_id IS NULL THEN a.owner_id ELSE b.owner_id END AS owner_id,
+               a.deal_id IS NOT NULL AND a.deleted_at IS NULL AS was_there, a.deleted_at IS NOT NULL AS was_deleted, a.closed_at IS NULL AS was_open,
+               b.deal_id IS NOT NULL AND b.deleted_at IS NULL AS is_there, b.closed_at IS NULL AS is_open,
+               promised IS NULL OR coalesce(a.close_date <@ promised, false) AS was_due,
+               promised IS NULL OR coalesce(b.close_date <@ promised, false) AS is_due,
+               coalesce(a.amount, 0) AS old_amount, coalesce(b.amount, 0) AS new_amount,
+               a.pipeline_id AS old_pipeline, b.pipeline_id AS new_pipeline,
+               coalesce(a.currency, p.currency) AS old_currency, coalesce(b.currency, q.currency) AS new_currency,
+               s.kind AS old_kind, t.kind AS new_kind
+        FROM (SELECT x.* FROM crm.deals_as_of(from_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) a
+        FULL JOIN (SELECT x.* FROM crm.deals_as_of(to_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) b ON b.deal_id = a.deal_id
+        LEFT JOIN crm.pipeline p ON p.id = a.pipeline_id
+        LEFT JOIN crm.pipeline q ON q.id = b.pipeline_id
+        LEFT JOIN crm.stage s ON s.id = a.stage_id
+        LEFT JOIN crm.stage t ON t.id = b.stage_id
+    ), counted AS (
+        -- was_in and is_in: part of the pipeline at the beginning, at the end.
+        SELECT *, was_there AND was_open AND was_due AS was_in, is_there AND is_open AND is_due AS is_in,
+               (old_pipeline, old_currency) IS DISTINCT FROM (new_pipeline, new_currency) AS is_moved
+        FROM pair
+    ), entered AS (
+        -- Came in meanwhile, whether or not it was closed since.
+        SELECT *, NOT was_in AND is_there
+                  AND (is_in OR NOT is_open AND is_due AND (NOT was_there OR was_open OR old_kind <> new_kind)) AS comes_in
+        FROM counted
+    )
+    SELECT e.deal_id, e.name, e.owner_id, c.change, c.amount, c.currency, c.pipeline_id
+    FROM entered e
+    CROSS JOIN LATERAL (VALUES
+        (was_in AND NOT is_there, 'deleted', - old_amount, old_currency, old_pipeline),
+        (was_in AND is_there AND is_moved, 'moved out', - old_amount, old_currency, old_pipeline),
+        (was_in AND is_there AND is_moved, 'moved in', new_amount, new_currency, new_pipeline),
+        (was_in AND is_there AND NOT is_moved AND new_amount > old_amount, 'grown', new_amount - old_amount, new_currency, new_pipeline),
+        (was_in AND is_there AND NOT is_moved AND new_amount < old_amount, 'shrunk', new_amount - old_amount, new_currency, new_pipeline),
+        (comes_in, CASE WHEN was_deleted THEN 'restored' WHEN NOT was_there THEN 'new' WHEN was_open THEN 'slipped in' ELSE 'reopened' END,
+            new_amount, new_currency, new_pipeline),
+        (is_there AND NOT is_open AND (was_in OR comes_in), new_kind, - new_amount, new_currency, new_pipeline),
+        (was_in AND is_there AND is_open AND NOT is_due, 'slipped out', - new_amount, new_currency, new_pipeline))
+        AS c (holds, change, amount, currency, pipeline_id)
+    WHERE c.holds AND (chosen_id IS NULL OR c.pipeline_id = chosen_id);
+END
+$$;
+COMMENT ON FUNCTION crm.pipeline_steps(timestamptz, timestamptz, bigint, daterange, text) IS 'What crm.pipeline_changes() shows, with numbers instead of names. Errors: 22023 unknown basis.';
+
+CREATE FUNCTION crm.open_pipeline(at timestamptz, chosen_id bigint, promised daterange, basis text,
+    OUT pipeline_id bigint, OUT currency text, OUT deals bigint, OUT amount numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT d.pipeline_id, coalesce(d.currency, p.currency), count(*), coalesce(sum(d.amount), 0)
+    FROM crm.deals_as_of(at, basis) d JOIN crm.pipeline p ON p.id = d.pipeline_id
+    WHERE d.deleted_at IS NULL AND d.closed_at IS NULL AND (chosen_id IS NULL OR d.pipeline_id = chosen_id)
+      AND (promised IS NULL OR d.close_date <@ promised)
+    GROUP BY 1, 2;
+END
+$$;
+COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals of a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
+
+CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
+    OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
+    OUT pipeline_id bigint, OUT owner_id bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.deal_id, c.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, c.owner_id
+    FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis) c
+    JOIN crm.pipeline p ON p.id = c.pipeline_id
+    LEFT JOIN crm.agent o ON o.id = c.owner_id
+$$;
+COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline of one moment into that of another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+
+CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
+    OUT pipeline text, OUT currency text, OUT "position" integer, OUT change text, OUT deals bigint, OUT amount numeric)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 50
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH chosen AS (
+        SELECT CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END AS id
+    ), item AS (
+        SELECT 'opening' AS change, o.* FROM chosen, crm.open_pipeline(from_at, chosen.id, promised, basis) o
+        UNION ALL
+        SELECT 'closing', o.* FROM chosen, crm.open_pipeline(to_at, chosen.id, promised, basis) o
+        UNION ALL
+        SELECT c.change, c.pipeline_id, c.currency, count(*), sum(c.amount)
+        FROM chosen, crm.pipeline_steps(from_at, to_at, chosen.id, promised, basis) c GROUP BY 1, 2, 3
+    )
+    SELECT p.name, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
+    FROM (SELECT DISTINCT i.pipeline_id, i.currency FROM item i) k
+    JOIN crm.pipeline p ON p.id = k.pipeline_id
+    CROSS JOIN unnest('{opening,new,restored,reopened,slipped in,moved in,grown,shrunk,moved out,slipped out,won,lost,deleted,closing}'::text[])
+        WITH ORDINALITY AS w (change, "position")
+    LEFT JOIN item i ON (i.pipeline_id, i.currency, i.change) = (k.pipeline_id, k.currency, w.change)
+    WHERE i.change IS NOT NULL OR w.change IN ('opening', 'closing')
+    ORDER BY p.name, k.currency, w."position"
+$$;
+COMMENT ON FUNCTION crm.pipeline_waterfall(timestamptz, timestamptz, text, daterange, text) IS 'The sums of crm.pipeline_changes() between the opening and the closing amount of the open pipeline, by pipeline and currency: opening plus the changes is closing, exactly. Opening and closing are counted by themselves. Arguments and errors as there.';
+
+/* Time at stages. */
+
+CREATE FUNCTION crm.stage_visits(as_of timestamptz DEFAULT now(),
+    OUT deal_id bigint, OUT visit bigint, OUT stage_id bigint, OUT entered_at timestamptz, OUT left_at timestamptz, OUT next_stage_id bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
+    SELECT v.deal_id, v.visit, v.stage_id, v.entered_at,
+           CASE WHEN v.is_last THEN NULL ELSE GREATEST(v.left_at, v.entered_at) END, v.next_stage_id
+    FROM (SELECT m.deal_id, pg_catalog.row_number() OVER course AS visit, m.stage_id, m.effective_at AS entered_at,
+                 pg_catalog.lead(m.effective_at) OVER course AS left_at,
+                 pg_catalog.lead(m.id) OVER course IS NULL AS is_last,
+                 pg_catalog.lead(m.stage_id) OVER course AS next_stage_id
+          FROM (SELECT h.deal_id, h.id, h.effective_at,
+                       CASE h.field WHEN '*' THEN (h.new_value OPERATOR(pg_catalog.->>) 'stage_id')::bigint
+                                    ELSE (h.new_value OPERATOR(pg_catalog.#>>) '{}')::bigint END AS stage_id
+                FROM crm.deal_history h
+                WHERE (h.field OPERATOR(pg_catalog.=) '*' OR h.field OPERATOR(pg_catalog.=) 'stage_id')
+                  AND h.effective_at OPERATOR(pg_catalog.<=) $1) m
+          WINDOW course AS (PARTITION BY m.deal_id ORDER BY m.id)) v
+    WHERE v.stage_id IS NOT NULL
+$$;
+COMMENT ON FUNCTION crm.stage_visits(timestamptz) IS 'Every stay of every deal at a stage up to a moment, in the order of the moves, by effective_at; left_at and next_stage_id are null for where the deal is (or, of a removed deal, next_stage_id alone).';
+
+CREATE FUNCTION crm.business_time(calendar text, from_at timestamptz, to_at timestamptz) RETURNS interval
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    spent interval;
+BEGIN
+    -- Looked up when it is called: calendars are another part.
+    IF calendar IS NOT NULL AND from_at IS NOT NULL AND to_at IS NOT NULL THEN
+        EXECUTE 'SELECT crm.business_between($1, $2, $3)' INTO spent USING calendar, from_at, to_at;
+    END IF;
+    RETURN spent;
+END
+$$;
+COMMENT ON FUNCTION crm.business_time(text, timestamptz, timestamptz) IS 'Working time between two moments by crm.business_between() of a calendar; null without a calendar. Errors: 42883 there is no such function; those of crm.business_between().';
+
+CREATE FUNCTION crm.stage_durations(deal bigint, calendar text DEFAULT NULL, as_of timestamptz DEFAULT now(),
+    OUT visit bigint, OUT pipeline text, OUT stage text, OUT kind text, OUT entered_at timestamptz, OUT left_at timestamptz,
+    OUT is_current boolean, OUT duration interval, OUT business_duration interval)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT v.visit, p.name, s.name, s.kind, v.entered_at, v.left_at, v.left_at IS NULL, coalesce(v.left_at, as_of) - v.entered_at,
+           crm.business_time(calendar, v.entered_at, coalesce(v.left_at, as_of))
+    FROM crm.stage_visits(as_of) v
+    JOIN crm.stage s ON s.id = v.stage_id
+    JOIN crm.pipeline p ON p.id = s.pipeline_id
+    WHERE v.deal_id = deal
+    ORDER BY v.visit
+$$;
+COMMENT ON FUNCTION crm.stage_durations(bigint, text, timestamptz) IS 'How long a deal stayed at each stage, a row a stay, up to a moment; with a calendar also in its working time, by crm.business_between(). Errors: those of that function.';
+
+/* Promises. */
+
+CREATE FUNCTION crm.deal_pushes(from_at timestamptz DEFAULT '-infinity', to_at timestamptz DEFAULT 'infinity',
+    OUT deal_id bigint, OUT pushed_at timestamptz, OUT owner_id bigint, OUT old_date date, OUT new_date date, OUT days integer, OUT actor text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH handed AS MATERIALIZED (
+        SELECT n.deal_id, array_agg(n.id ORDER BY n.id) AS ids, array_agg((n.old_value #>> '{}')::bigint ORDER BY n.id) AS owners
+        FROM crm.deal_history n WHERE n.field = 'owner_id' GROUP BY n.deal_id
+    )
+    SELECT h.deal_id, h.changed_at,
+           -- The owner of then: before the first change of the owner that came later.
+           CASE WHEN o.ids[cardinality(o.ids)] > h.id
+                THEN (SELECT o.owners[k] FROM generate_subscripts(o.ids, 1) k WHERE o.ids[k] > h.id ORDER BY k LIMIT 1) ELSE d.owner_id END,
+           c.old_date, c.new_date, c.new_date - c.old_date, h.actor
+    FROM crm.deal_history h
+    CROSS JOIN LATERAL (SELECT (h.old_value #>> '{}')::date AS old_date, (h.new_value #>> '{}')::date AS new_date) c
+    JOIN crm.deal d ON d.id = h.deal_id AND d.deleted_at IS NULL
+    LEFT JOIN handed o ON o.deal_id = h.deal_id
+    WHERE h.field = 'close_date' AND h.changed_at >= from_at AND h.changed_at < to_at AND c.new_date > c.old_date
+$$;
+COMMENT ON FUNCTION crm.deal_pushes(timestamptz, timestamptz) IS 'Every time the promised date of a deal was put off, recorded from one moment up to before another: by how many days, and who owned the deal then. Deleted deals are left out.';
+
+/* Conversion. */
+
+CREATE FUNCTION crm.funnel_conversion(pipeline text, mode text DEFAULT 'cohort', from_at timestamptz DEFAULT '-infinity',
+    to_at timestamptz DEFAULT 'infinity', as_of timestamptz DEFAULT now(), owner text DEFAULT NULL,
+    OUT "position" integer, OUT stage text, OUT entered bigint, OUT advanced bigint, OUT won bigint, OUT lost bigint, OUT open bigint,
+    OUT moved bigint, OUT conversion_to_next numeric, OUT conversion_to_win numeric, OUT median_time interval, OUT stage_id bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
+DECLARE
+    chosen_id bigint := crm.pipeline_id(pipeline);
+    chosen_owner bigint := crm.agent_id(owner);
+BEGIN
+    IF mode IS NULL OR mode NOT IN ('cohort', 'snapshot') THEN
+        RAISE EXCEPTION 'unknown mode "%"', mode
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'cohort: the deals that began in the period, whatever became of them; snapshot: what happened in the period, whenever the deals began.';
+    END IF;
+    RETURN QUERY
+    WITH ladder AS (
+        -- The open stages in their order, won behind the last.
+        SELECT s.id, s.name, s."position", s.kind, CASE WHEN s.kind = 'won' THEN 1 + count(*) FILTER (WHERE s.kind = 'open') OVER ()
+                                   ELSE row_number() OVER (PARTITION BY s.kind ORDER BY s."position") END AS step
+        FROM crm.stage s WHERE s.pipeline_id = chosen_id AND s.kind IN ('open', 'won')
+    ), visit AS MATERIALIZED (
+        -- Each stay with when its deal began here, and where and since when it is now.
+        SELECT v.deal_id, v.entered_at, v.left_at, l.step,
+               min(v.entered_at) FILTER (WHERE l.step IS NOT NULL) OVER (PARTITION BY v.deal_id) AS began_at,
+               first_value(CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END) OVER latest AS outcome,
+               first_value(v.entered_at) OVER latest AS outcome_at
+        FROM crm.stage_visits(funnel_conversion.as_of) v
+        JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL AND (chosen_owner IS NULL OR d.owner_id = chosen_owner)
+        JOIN crm.stage s ON s.id = v.stage_id
+        LEFT JOIN ladder l ON l.id = v.stage_id
+        WINDOW latest AS (PARTITION BY v.deal_id ORDER BY v.visit DESC)
+    ), climb AS (
+        SELECT v.deal_id, v.step, v.began_at, v.outcome, v.outcome_at, min(v.entered_at) AS entered_at
+        FROM visit v WHERE v.step IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+    ), reached AS (
+        -- A stage that was passed over counts as reached with the next one.
+        SELECT l.step, c.outcome,
+               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE min(c.entered_at) >= from_at AND min(c.entered_at) < to_at END AS is_entered,
+               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE c.outcome_at >= from_at AND c.outcome_at < to_at END AS is_ended
+        FROM (SELECT DISTINCT ladder.step FROM ladder) l JOIN climb c ON c.step >= l.step
+        GROUP BY l.step, c.deal_id, c.began_at, c.outcome, c.outcome_at
+    ), total AS (
+        SELECT r.step, count(*) FILTER (WHERE r.is_entered) AS entered,
+               count(*) FILTER (WHERE r.outcome = 'won' AND r.is_ended) AS won, count(*) FILTER (WHERE r.outcome = 'lost' AND r.is_ended) AS lost,
+               count(*) FILTER (WHERE r.outcome = 'open' AND r.is_entered) AS open, count(*) FILTER (WHERE r.outcome = 'moved' AND r.is_ended) AS moved
+        FROM reached r GROUP BY r.step
+    ), stay AS (
+        SELECT v.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
+        FROM visit v
+        WHERE v.step IS NOT NULL AND v.left_at IS NOT NULL
+          AND CASE mode WHEN 'cohort' THEN v.began_at >= from_at AND v.began_at < to_at ELSE v.left_at >= from_at AND v.left_at < to_at END
+        GROUP BY v.step
+    )
+    SELECT l."position", l.name, coalesce(t.entered, 0), coalesce(n.entered, 0), coalesce(t.won, 0), coalesce(t.lost, 0), coalesce(t.open, 0), coalesce(t.moved, 0),
+           round(coalesce(n.entered, 0)::numeric / nullif(t.entered, 0), 4), round(t.won::numeric / nullif(t.entered, 0), 4), y.median, l.id
+    FROM ladder l
+    LEFT JOIN total t ON t.step = l.step
+    LEFT JOIN total n ON n.step = l.step + 1
+    LEFT JOIN stay y ON y.step = l.step
+    WHERE l.kind = 'open'
+    ORDER BY l."position";
+END
+$$;
+COMMENT ON FUNCTION crm.funnel_conversion(text, text, timestamptz, timestamptz, timestamptz, text) IS 'Conversion by open stage of a pipeline, by effective_at, up to as_of; owner by name for the deals of one agent. A deal has entered a stage when it was there or farther; advanced: entered the next one, behind the last won. cohort: of the deals that began from from_at up to before to_at: entered = won + lost + open + moved (to another pipeline). snapshot: what happened in that time, whenever the deals began: entered and advanced then, won and lost then of those that had been so far, still open of those that entered then. median_time: of the completed stays, in cohort of these deals, in snapshot of those that ended then. Errors: 22023 unknown mode; RM004 unknown pipeline or agent.';
