@@ -53,3 +53,12 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- The funnel shows open stages only.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.v_pipeline') IS NOT NULL THEN
+        COMMENT ON VIEW crm.v_pipeline IS 'The funnel as it stands: how many deals are at each open stage, what they are worth and what may be expected of them. A stage without deals has a row too. Of won and lost deals see crm.v_pipeline_total.';
+    END IF;
+END
+$migration$;
