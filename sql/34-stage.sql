@@ -233,10 +233,15 @@ BEGIN
         RAISE EXCEPTION '%', problem.message USING ERRCODE = problem.code,
             DETAIL = format('In the guard: %s', problem.condition), HINT = coalesce(problem.hint, 'Guards are rules on crm.deal_profile.');
     END IF;
+    -- It is computed after the guard has judged.
+    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.deal'::regclass AND a.attname = ANY (crm.rule_fields(rule)) AND a.attgenerated <> '') THEN
+        RAISE EXCEPTION 'a guard cannot ask for a generated column' USING ERRCODE = 'feature_not_supported',
+            DETAIL = format('In the guard: %s', guard), HINT = 'Write what it is generated from.';
+    END IF;
     RETURN rule;
 END
 $$;
-COMMENT ON FUNCTION crm.guard_rule(text) IS 'A guard as entered as a rule, once it fits crm.deal_profile. Errors: 42601 and others of crm.rule; 42703 an unknown field, with the nearest name; 42804 types that do not fit; RM030, RM031 an unknown event or segment.';
+COMMENT ON FUNCTION crm.guard_rule(text) IS 'A guard as entered as a rule, once it fits crm.deal_profile. Errors: 42601 and others of crm.rule; 42703 an unknown field, with the nearest name; 42804 types that do not fit; RM030, RM031 an unknown event or segment; 0A000 a generated column.';
 
 CREATE FUNCTION crm.require_deal_fields(fields text[]) RETURNS void
 LANGUAGE plpgsql STABLE
@@ -590,7 +595,7 @@ BEGIN
     FOR policy IN
         SELECT c.relname, p.polname FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname ~ '^(deal_(read|make|change|write)|see_all_.*)$'
         WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN ('deal', 'deal_history', 'deal_contact', 'deal_milestone', 'document', 'deal_qualification')
-          AND c.relkind = 'r'
+          AND c.relkind = 'r' ORDER BY c.relname, p.polname
     LOOP
         IF policy.polname IS NOT NULL THEN
             EXECUTE format('DROP POLICY %I ON crm.%I', policy.polname, policy.relname);

@@ -349,8 +349,6 @@ call_rule(CrmRuleSite *site, const CrmRule *rule)
 		site->last = entry;
 		return entry;
 	}
-	if (hash_get_num_entries(site->rules) >= CALL_RULES)
-		forget_rules(site, site->row->type, site->row->typmod);
 	compiled = session_rule(site->row, rule, hash);
 	entry = hash_search(site->rules, &hash, HASH_ENTER, &found);
 	entry->state = NULL;
@@ -379,12 +377,16 @@ crm_rule_make_site(MemoryContext context)
 	return site;
 }
 
-/* Makes the site one for rows of the type, as the type is now. */
+/*
+ * Makes the site one for rows of the type, as the type is now; before a row is
+ * stored, as that would go with what is forgotten.
+ */
 static void
 fit_site(CrmRuleSite *site, Oid type, int32 typmod)
 {
 	if (site->row == NULL || site->row->type != type || site->row->typmod != typmod ||
-		site->row->identifier != assign_record_type_identifier(type, typmod))
+		site->row->identifier != assign_record_type_identifier(type, typmod) ||
+		hash_get_num_entries(site->rules) >= CALL_RULES)
 		forget_rules(site, type, typmod);
 }
 

@@ -65,6 +65,6 @@ extern bool crm_rule_site_holds(CrmRuleSite *site, const CrmRule *rule);
  * Adds to a text the conditions of a rule that keep it from holding for the
  * row, each with the values of its fields.  explain.c.
  */
-extern void crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, StringInfo text);
+extern void crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, bool with_values, StringInfo text);
 
 #endif							/* CRM_RULE_EVAL_H */

@@ -439,7 +439,7 @@ explain_condition(const CrmRuleNode *node, const uint8_t *end, int depth, void *
  * wanted: a part that is has no need to be named, nor has what is below it.
  */
 static const uint8_t *
-tell_unmet(CrmRuleRow *row, const uint8_t *position, const uint8_t *end, bool wanted, StringInfo text)
+tell_unmet(CrmRuleRow *row, const uint8_t *position, const uint8_t *end, bool wanted, bool with_values, StringInfo text)
 {
 	CrmRuleNode node;
 	bool		isnull;
@@ -453,23 +453,23 @@ tell_unmet(CrmRuleRow *row, const uint8_t *position, const uint8_t *end, bool wa
 		return crm_rule_skip(position, end);
 	if (node.kind != CRM_RULE_AND && node.kind != CRM_RULE_OR && node.kind != CRM_RULE_NOT)
 	{
-		Jsonb	   *values = node_values(row, &node, end);
+		Jsonb	   *values = with_values ? node_values(row, &node, end) : NULL;
 
 		appendStringInfo(text, "%s%s%s", text->len > 0 ? ", " : "", wanted ? "" : "not ", crm_rule_node_text(position, end));
-		if (JB_ROOT_COUNT(values) > 0)
+		if (values != NULL && JB_ROOT_COUNT(values) > 0)
 			appendStringInfo(text, " %s", JsonbToCString(NULL, &values->root, VARSIZE(values)));
 		return crm_rule_skip(position, end);
 	}
 	position = node.first;
 	for (int i = 0; i < node.children; i++)
-		position = tell_unmet(row, position, end, wanted != (node.kind == CRM_RULE_NOT), text);
+		position = tell_unmet(row, position, end, wanted != (node.kind == CRM_RULE_NOT), with_values, text);
 	return position;
 }
 
 void
-crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, StringInfo text)
+crm_rule_tell_unmet(CrmRuleRow *row, const CrmRule *rule, bool with_values, StringInfo text)
 {
-	(void) tell_unmet(row, rule->root, rule->end, true, text);
+	(void) tell_unmet(row, rule->root, rule->end, true, with_values, text);
 }
 
 /* crm.explain_rule(row, rule, as_of) */

@@ -26,6 +26,7 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rls.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
@@ -49,6 +50,14 @@ crm_judge_make(MemoryContext context)
 	return judge;
 }
 
+/* Milestones and documents are asked for at every won stage. */
+static bool
+asks_elsewhere(const CrmMoveCase *move)
+{
+	return move->to->requires ||
+		(move->to->kind == CRM_STAGE_WON && !move->is_new && crm_stage_has_criteria());
+}
+
 bool
 crm_move_is_judged(const CrmMoveCase *move)
 {
@@ -59,7 +68,7 @@ crm_move_is_judged(const CrmMoveCase *move)
 		return false;
 	return a->guard != NULL || a->fields > 0 || a->roles > 0 || b->guard != NULL || b->fields > 0 ||
 		(move->from != NULL && move->from->exit_guard != NULL) ||
-		move->to->requires || (move->to->kind == CRM_STAGE_WON && !move->is_new);
+		asks_elsewhere(move);
 }
 
 const char *
@@ -176,7 +185,7 @@ missing(const CrmMoveCase *move)
 	initStringInfo(&text);
 	foreach(cell, names)
 		appendStringInfo(&text, "%s%s", text.len > 0 ? ", " : "", (char *) lfirst(cell));
-	if (move->to->requires || (move->to->kind == CRM_STAGE_WON && !move->is_new))
+	if (asks_elsewhere(move))
 	{
 		char	   *others = missing_elsewhere(move);
 
@@ -188,10 +197,14 @@ missing(const CrmMoveCase *move)
 
 /* ---- guards ---- */
 
-/* The record that guards are asked of, as long as the matrix is the same. */
+/*
+ * The record that guards are asked of, as long as the matrix and the columns
+ * of the deal are the same.
+ */
 static struct
 {
 	uint64		generation;
+	TupleDesc	deal;
 	TupleDesc	desc;			/* deal, facts */
 	int			own;			/* number of columns of the deal */
 	int32		typmod;
@@ -217,12 +230,14 @@ make_profile(TupleDesc deal)
 	TupleDesc	facts;
 	MemoryContext old;
 
-	if (profile.generation == crm_stage_matrix_generation() && profile.desc != NULL)
+	if (profile.generation == crm_stage_matrix_generation() && profile.desc != NULL &&
+		equalTupleDescs(profile.deal, deal))
 		return;
 	profile.desc = NULL;
 	facts = fact_columns();
 	old = MemoryContextSwitchTo(crm_stage_matrix_context());
 	profile.own = deal->natts;
+	profile.deal = CreateTupleDescCopyConstr(deal);
 	profile.desc = CreateTemplateTupleDesc(deal->natts + facts->natts);
 	for (int i = 1; i <= deal->natts; i++)
 		TupleDescCopyEntry(profile.desc, i, deal, i);
@@ -297,6 +312,25 @@ read_facts(const CrmMoveCase *move, const Datum *deal, const bool *nulls, Datum 
 	SPI_finish();
 }
 
+/* Whether the one who moves the deal may read all that facts are made of. */
+static bool
+may_see_values(const CrmMoveCase *move)
+{
+	static const char *const sources[] = {"deal", "contact", "company", "agent"};
+	Oid			user = GetUserId();
+	Oid			schema = get_namespace_oid("crm", false);
+
+	for (int i = 0; i < lengthof(sources); i++)
+	{
+		Oid			relation = get_relname_relid(sources[i], schema);
+
+		if (!OidIsValid(relation) || pg_class_aclcheck(relation, user, ACL_SELECT) != ACLCHECK_OK ||
+			check_enable_rls(relation, user, true) == RLS_ENABLED)
+			return false;
+	}
+	return true;
+}
+
 typedef struct Guard
 {
 	const CrmRule *rule;
@@ -304,7 +338,7 @@ typedef struct Guard
 } Guard;
 
 static void
-judge_guards(CrmJudge *judge, const CrmMoveCase *move, const Guard *guards, int count, CrmMoveVerdict *verdict)
+judge_guards(CrmJudge *judge, const CrmMoveCase *move, const Guard *guards, int count, bool with_values, CrmMoveVerdict *verdict)
 {
 	TupleDesc	deal = RelationGetDescr(move->relation);
 	bool		needs_facts = false;
@@ -338,7 +372,7 @@ judge_guards(CrmJudge *judge, const CrmMoveCase *move, const Guard *guards, int 
 		if (crm_rule_site_holds(judge->site, guards[i].rule))
 			continue;
 		appendStringInfo(&names, "%s%s", failed++ > 0 ? " and " : "", guards[i].name);
-		crm_rule_tell_unmet(row, guards[i].rule, &unmet);
+		crm_rule_tell_unmet(row, guards[i].rule, with_values, &unmet);
 	}
 	if (failed > 0)
 	{
@@ -357,6 +391,7 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 	Guard		guards[3];
 	int			count = 0;
 	CrmOwnerRights caller;
+	bool		with_values = may_see_values(move);
 
 	if (is_complete)
 		verdict.roles = missing_roles(move->move);
@@ -370,7 +405,7 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 		crm_become_owner(move->relation, &caller);
 	verdict.missing = missing(move);
 	if (count > 0 && (verdict.missing == NULL || is_complete))
-		judge_guards(judge, move, guards, count, &verdict);
+		judge_guards(judge, move, guards, count, with_values, &verdict);
 	if (move->reads_as_owner)
 		crm_become_caller(&caller);
 	return verdict;
@@ -447,6 +482,8 @@ crm_move_problems(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("crm.move_problems() takes a row of crm.deal")));
+	if (pg_class_aclcheck(deals, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "deal");
 	InitMaterializedSRF(fcinfo, 0);
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ItemPointerSetInvalid(&deal.t_self);

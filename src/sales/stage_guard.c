@@ -13,9 +13,11 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -441,6 +443,16 @@ deal_now(Relation relation, HeapTuple tuple, int id_column)
 	return result;
 }
 
+/* The triggers know the columns of crm.deal and write as its owner: for it alone. */
+static void
+require_deals(Relation relation, const char *function)
+{
+	if (RelationGetRelid(relation) != get_relname_relid("deal", get_namespace_oid("crm", false)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("%s is a trigger of crm.deal, not of \"%s\"", function, RelationGetRelationName(relation))));
+}
+
 PG_FUNCTION_INFO_V1(crm_stage_guard);
 
 /* BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal. */
@@ -461,6 +473,7 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.stage_guard() must be a BEFORE INSERT OR UPDATE trigger FOR EACH ROW")));
+	require_deals(trigger->tg_relation, "crm.stage_guard()");
 	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;
 	row.desc = RelationGetDescr(trigger->tg_relation);
 	row.is_insert = is_insert;
@@ -484,6 +497,12 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	}
 	else
 	{
+		/* What is judged at the end of the transaction, and the history, go by it. */
+		if (!is_untouched(&row, COL_ID))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the number of deal %lld cannot change", (long long) DatumGetInt64(row.old_value[COL_ID])),
+					 errhint("Make another deal.")));
 		stage = require_stage(&row);
 		follow_pipeline(&row, stage, !is_untouched(&row, COL_PIPELINE));
 		if (!is_untouched(&row, COL_STAGE))
@@ -539,6 +558,7 @@ crm_stage_judge(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.stage_judge() must be an AFTER INSERT OR UPDATE trigger FOR EACH ROW")));
+	require_deals(trigger->tg_relation, "crm.stage_judge()");
 	kept = keep_columns(fcinfo, trigger->tg_relation);
 	row.desc = RelationGetDescr(trigger->tg_relation);
 	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;

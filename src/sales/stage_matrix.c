@@ -164,10 +164,19 @@ has_criteria(void)
 		OidIsValid(source_tables[3]) && OidIsValid(source_tables[4]);
 }
 
+static bool with_criteria = false;
+
+bool
+crm_stage_has_criteria(void)
+{
+	return with_criteria;
+}
+
 static void
 read_stages(void)
 {
-	run(has_criteria() ?
+	with_criteria = has_criteria();
+	run(with_criteria ?
 		"SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default, s.merged_into_id, s.exit_rule, "
 		"EXISTS (SELECT FROM crm.stage_prerequisite r WHERE r.stage_id OPERATOR(pg_catalog.=) s.id) "
 		"OR EXISTS (SELECT FROM crm.stage_requirement r WHERE r.stage_id OPERATOR(pg_catalog.=) s.id), "
@@ -208,7 +217,7 @@ read_stages(void)
 static void
 read_moves(void)
 {
-	run(has_criteria() ?
+	run(with_criteria ?
 		"SELECT from_stage_id, to_stage_id, guard_rule, required_fields, roles FROM crm.stage_transition" :
 		"SELECT from_stage_id, to_stage_id, NULL::crm.rule, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
 		"FROM crm.stage_transition");

@@ -55,6 +55,12 @@ typedef struct CrmStage
  */
 extern void crm_stage_matrix_refresh(Relation relation);
 
+/*
+ * Whether the tables have what stages ask for: not between an update of the
+ * code and crm.upgrade().
+ */
+extern bool crm_stage_has_criteria(void);
+
 /* The stage, or NULL when there is none of that number. */
 extern const CrmStage *crm_stage_find(int64 id);
 
