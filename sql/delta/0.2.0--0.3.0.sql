@@ -10,6 +10,7 @@
 -- @functions sql/32-import.sql
 -- @functions sql/33-quality.sql
 -- @functions sql/35-activity.sql
+-- @functions sql/37-unmerge.sql
 -- @functions sql/39-status.sql
 -- @whole sql/19-comment.sql
 -- @schema_source
