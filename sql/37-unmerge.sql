@@ -151,6 +151,7 @@ COMMENT ON FUNCTION crm.undrop_rows(regclass, bigint, bigint, integer[], bigint,
 CREATE FUNCTION crm.merges_after(merge_id bigint, entity text, ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan AS $$
 BEGIN

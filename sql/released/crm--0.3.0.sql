@@ -7683,6 +7683,7 @@ COMMENT ON FUNCTION crm.undrop_rows(regclass, bigint, bigint, integer[], bigint,
 CREATE FUNCTION crm.merges_after(merge_id bigint, entity text, ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -11740,6 +11741,7 @@ $crm_source$), (7, 'table', '11-contact-trigger', $crm_source$
 CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -13113,6 +13115,7 @@ COMMENT ON FUNCTION crm.drop_empty_metrics(bigint[]) IS 'Removes the rows of crm
 CREATE FUNCTION crm.order_metric() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 DECLARE
     instants bigint[];          -- contacts whose first or last order may be gone
@@ -13225,6 +13228,7 @@ COMMENT ON FUNCTION crm.order_metric() IS 'Trigger: keeps what crm.contact_metri
 CREATE FUNCTION crm.activity_metric() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 DECLARE
     instants bigint[];
@@ -13336,6 +13340,7 @@ COMMENT ON FUNCTION crm.lock_contact_metrics(bigint[]) IS 'Takes the rows of con
 CREATE FUNCTION crm.refresh_deal_metrics(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 BEGIN
     -- Exchange rates do not change meanwhile.

@@ -4,6 +4,7 @@
 CREATE FUNCTION crm.refresh_contact_keys(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

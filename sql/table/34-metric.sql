@@ -44,6 +44,7 @@ COMMENT ON FUNCTION crm.drop_empty_metrics(bigint[]) IS 'Removes the rows of crm
 CREATE FUNCTION crm.order_metric() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 DECLARE
     instants bigint[];          -- contacts whose first or last order may be gone
@@ -156,6 +157,7 @@ COMMENT ON FUNCTION crm.order_metric() IS 'Trigger: keeps what crm.contact_metri
 CREATE FUNCTION crm.activity_metric() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 DECLARE
     instants bigint[];
@@ -267,6 +269,7 @@ COMMENT ON FUNCTION crm.lock_contact_metrics(bigint[]) IS 'Takes the rows of con
 CREATE FUNCTION crm.refresh_deal_metrics(contact_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET enable_seqscan = off AS $$
 BEGIN
     -- Exchange rates do not change meanwhile.
