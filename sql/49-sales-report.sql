@@ -498,13 +498,13 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT row_number() OVER (ORDER BY s.kind = 'lost', s.kind = 'won', s."position"), s.name, s.kind, coalesce(g.deals, 0), coalesce(g.amount, 0),
            CASE s.kind WHEN 'open' THEN f.entered ELSE coalesce(g.deals, 0) END, f.conversion_to_next
-    FROM crm.stage s
-    LEFT JOIN standing g ON g.stage_id = s.id
-    LEFT JOIN funnel f ON f.stage_id = s.id
-    WHERE s.pipeline_id = crm.pipeline_id($1)
+    FROM crm.all_stages_as_of($2) s
+    LEFT JOIN standing g ON g.stage_id = s.stage_id
+    LEFT JOIN funnel f ON f.stage_id = s.stage_id
+    WHERE s.pipeline_id = crm.pipeline_id($1) AND s.merged_into_id IS NULL AND (s.is_made OR g.deals > 0 OR f.entered > 0)
     ORDER BY 1
 $$;
-COMMENT ON FUNCTION crm.funnel_bars(text, timestamptz, text) IS 'What crm.funnel_chart() draws: by stage the deals that stand there and their sum in the base currency, how many ever came that far (of won and lost stages, stand there), and what share of these went on.';
+COMMENT ON FUNCTION crm.funnel_bars(text, timestamptz, text) IS 'What crm.funnel_chart() draws: by stage the deals that stand there and their sum in the base currency, how many ever came that far (of won and lost stages, stand there), and what share of these went on; by the stages of as_of.';
 
 CREATE FUNCTION crm.funnel_chart(pipeline text, format text DEFAULT 'text', width integer DEFAULT NULL, as_of timestamptz DEFAULT now(), basis text DEFAULT 'recorded')
 RETURNS text
