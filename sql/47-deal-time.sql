@@ -269,21 +269,6 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
 $$;
 COMMENT ON FUNCTION crm.stage_visits(timestamptz) IS 'Every stay of every deal at a stage up to a moment, in the order of the moves, by effective_at; what was merged by then is one stay where it went; left_at and next_stage_id are null for where the deal is (or, of a removed deal, next_stage_id alone).';
 
-CREATE FUNCTION crm.business_time(calendar text, from_at timestamptz, to_at timestamptz) RETURNS interval
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    spent interval;
-BEGIN
-    -- Looked up when it is called: calendars are another part.
-    IF calendar IS NOT NULL AND from_at IS NOT NULL AND to_at IS NOT NULL THEN
-        EXECUTE 'SELECT crm.business_between($1, $2, $3)' INTO spent USING calendar, from_at, to_at;
-    END IF;
-    RETURN spent;
-END
-$$;
-COMMENT ON FUNCTION crm.business_time(text, timestamptz, timestamptz) IS 'Working time between two moments by crm.business_between() of a calendar; null without a calendar. Errors: 42883 there is no such function; those of crm.business_between().';
-
 CREATE FUNCTION crm.stage_durations(deal bigint, calendar text DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT visit bigint, OUT pipeline text, OUT stage text, OUT kind text, OUT entered_at timestamptz, OUT left_at timestamptz,
     OUT is_current boolean, OUT duration interval, OUT business_duration interval)
@@ -291,7 +276,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT v.visit, s.pipeline, s.name, s.kind, v.entered_at, v.left_at, v.left_at IS NULL, coalesce(v.left_at, as_of) - v.entered_at,
-           crm.business_time(calendar, v.entered_at, coalesce(v.left_at, as_of))
+           crm.business_between(calendar, v.entered_at, coalesce(v.left_at, as_of))
     FROM crm.stage_visits(as_of) v
     JOIN crm.all_stages_as_of(as_of) s ON s.stage_id = v.stage_id
     WHERE v.deal_id = deal
