@@ -482,13 +482,26 @@ BEGIN
            WHERE o.contact_id = chosen AND o.deleted_at IS NULL AND o.ordered_at <= last_at AND (o.ordered_at, 'sales_order', o.id) < (last_at, last_source, last_id)
            ORDER BY o.ordered_at DESC, o.id DESC LIMIT at_most)
           UNION ALL
+          (SELECT q.sent_at, 'quote', concat_ws(' ', 'Quote', q.number, CASE WHEN q.version > 1 THEN '(version ' || q.version || ')' END),
+                  concat_ws(' ', (SELECT sum(l.amount) FROM crm.quote_line l WHERE l.quote_id = q.id), q.currency, q.status), a.name, q.deal_id, 'quote', q.id
+           FROM crm.quote q LEFT JOIN crm.agent a ON a.id = q.owner_id
+           WHERE q.contact_id = chosen AND (q.sent_at, 'quote', q.id) < (last_at, last_source, last_id))
+          UNION ALL
+          (SELECT p.paid_at, 'payment', coalesce(p.description, 'Payment'), concat_ws(' ', p.amount, p.currency, p.status), NULL, p.deal_id, 'payment', p.id
+           FROM crm.payment p
+           WHERE p.contact_id = chosen AND (p.paid_at, 'payment', p.id) < (last_at, last_source, last_id))
+          UNION ALL
+          (SELECT l.created_at, 'lead', 'Inquiry: ' || l.source, coalesce(l.need, l.interest_reason), a.name, l.deal_id, 'lead', l.id
+           FROM crm.lead l LEFT JOIN crm.agent a ON a.id = l.owner_id
+           WHERE l.contact_id = chosen AND l.deleted_at IS NULL AND (l.created_at, 'lead', l.id) < (last_at, last_source, last_id))
+          UNION ALL
           (SELECT k.created_at, 'task', k.title, k.status, a.name, k.deal_id, 'task', k.id
            FROM crm.task k LEFT JOIN crm.agent a ON a.id = k.assignee_id
            WHERE k.contact_id = chosen AND (k.created_at, 'task', k.id) < (last_at, last_source, last_id))) e
     ORDER BY e.at DESC, e.source DESC, e.source_id DESC LIMIT at_most;
 END
 $$;
-COMMENT ON FUNCTION crm.timeline(bigint, text, integer) IS 'The path of a contact, the latest first: activities, beginnings and moves of deals, orders, tasks. Strictly ordered by at, source and source_id; for the next page give the cursor of the last row as before: no row is left out or shown twice, whatever is added meanwhile. Errors: 22023 not a cursor.';
+COMMENT ON FUNCTION crm.timeline(bigint, text, integer) IS 'The path of a contact, the latest first: activities, beginnings and moves of deals, orders, quotes sent, payments that came, inquiries, tasks. Strictly ordered by at, source and source_id; for the next page give the cursor of the last row as before: no row is left out or shown twice, whatever is added meanwhile. Errors: 22023 not a cursor.';
 
 /* The funnel as a picture. */
 
