@@ -146,6 +146,27 @@ BEGIN
             JOIN crm.stage s ON s.id = d.stage_id
             JOIN crm.pipeline i ON i.id = d.pipeline_id
             WHERE d.closed_at IS NULL AND d.deleted_at IS NULL ORDER BY d.id DESC LIMIT 20) d),
+        'orders', (SELECT coalesce(jsonb_agg(o.j ORDER BY o.ordered_at DESC, o.id DESC), '[]') FROM (
+            SELECT o.ordered_at, o.id, jsonb_strip_nulls(jsonb_build_object('id', o.id, 'number', left(o.number, 50), 'status', o.status,
+                       'amount', o.amount, 'currency', o.currency, 'ordered_at', o.ordered_at, 'deal_id', o.deal_id)) AS j
+            FROM crm.sales_order o WHERE o.contact_id = known AND o.deleted_at IS NULL AND o.ordered_at <= as_of
+            ORDER BY o.ordered_at DESC, o.id DESC LIMIT 5) o),
+        'quotes', (SELECT coalesce(jsonb_agg(q.j ORDER BY q.id DESC), '[]') FROM (
+            SELECT q.id, jsonb_strip_nulls(jsonb_build_object('id', q.id, 'number', left(q.number, 50), 'version', q.version, 'status', q.status,
+                       'amount', (SELECT sum(l.amount) FROM crm.quote_line l WHERE l.quote_id = q.id), 'currency', q.currency,
+                       'valid_until', q.valid_until, 'sent_at', q.sent_at, 'deal_id', q.deal_id)) AS j
+            FROM crm.quote q WHERE q.contact_id = known AND q.status <> 'superseded' AND q.created_at <= as_of
+            ORDER BY q.id DESC LIMIT 5) q),
+        'payments', (SELECT coalesce(jsonb_agg(p.j ORDER BY p.id DESC), '[]') FROM (
+            SELECT p.id, jsonb_strip_nulls(jsonb_build_object('id', p.id, 'status', p.status, 'amount', p.amount, 'currency', p.currency,
+                       'refunded_amount', nullif(p.refunded_amount, 0), 'method', left(p.method, 50), 'due_at', p.due_at, 'paid_at', p.paid_at, 'order_id', p.order_id)) AS j
+            FROM crm.payment p WHERE p.contact_id = known AND p.created_at <= as_of
+            ORDER BY p.id DESC LIMIT 5) p),
+        'leads', (SELECT coalesce(jsonb_agg(e.j ORDER BY e.id DESC), '[]') FROM (
+            SELECT e.id, jsonb_strip_nulls(jsonb_build_object('id', e.id, 'source', left(e.source, 50), 'status', e.status, 'need', left(e.need, 100),
+                       'created_at', e.created_at, 'deal_id', e.deal_id)) AS j
+            FROM crm.lead e WHERE e.contact_id = known AND e.deleted_at IS NULL AND e.created_at <= as_of
+            ORDER BY e.id DESC LIMIT 5) e),
         'tasks', (SELECT coalesce(jsonb_agg(t.j ORDER BY t.due_at, t.id), '[]') FROM (
             SELECT t.due_at, t.id, jsonb_strip_nulls(jsonb_build_object('id', t.id, 'kind', t.kind, 'title', left(t.title, 100),
                        'due_at', t.due_at, 'overdue', t.due_at < as_of, 'priority', t.priority, 'assignee', a.name, 'deal_id', t.deal_id)) AS j
@@ -165,7 +186,7 @@ BEGIN
     RETURN card;
 END
 $$;
-COMMENT ON FUNCTION crm.contact_card(bigint, timestamptz) IS 'Everything about a client in one call: name, salutation, contact points, companies, identities, numbers in other systems, consent, tags, needs, dates, products, open deals and tasks, the last 20 activities and 10 changes, completeness, possible duplicates. Lists are cut at 10 to 50 entries, long texts at 100 characters. An absorbed contact gives the card of the one that absorbed it, with asked_for. Null for a deleted or unknown contact.';
+COMMENT ON FUNCTION crm.contact_card(bigint, timestamptz) IS 'Everything about a client in one call: name, salutation, contact points, companies, identities, numbers in other systems, consent, tags, needs, dates, products, open deals and tasks, the last 5 orders, quotes, payments and inquiries, the last 20 activities and 10 changes, completeness, possible duplicates. Other lists are cut at 10 to 50 entries, long texts at 100 characters. An absorbed contact gives the card of the one that absorbed it, with asked_for. Null for a deleted or unknown contact.';
 
 /* ------------------------------------------------------------------
  * Duplicates: contacts and companies that agree on a canonical key.

@@ -354,6 +354,50 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.stages_as_of(text, timestamptz) IS 'The same of a pipeline by its present name. Errors: RM004 no such pipeline.';
 
+CREATE FUNCTION crm.pipelines_as_of(as_of timestamptz DEFAULT now(),
+    OUT pipeline_id bigint, OUT name text, OUT probability_from text, OUT probability_window interval, OUT probability_sample integer, OUT moment timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT ON (h.source_id) h.source_id, h."values" ->> 'name', h."values" ->> 'probability_from', (h."values" ->> 'probability_window')::interval,
+           (h."values" ->> 'probability_sample')::integer, greatest($1, lower(h.valid))
+    FROM crm.stage_history h
+    WHERE h.source = 'pipeline' AND (upper_inf(h.valid) OR upper(h.valid) > $1)
+    ORDER BY h.source_id, lower(h.valid)
+$$;
+COMMENT ON FUNCTION crm.pipelines_as_of(timestamptz) IS 'All pipelines as they were configured at a moment; one that was made later, as it was made first, at moment, which otherwise is the one given.';
+
+CREATE FUNCTION crm.all_stages_as_of(as_of timestamptz DEFAULT now(),
+    OUT stage_id bigint, OUT pipeline_id bigint, OUT pipeline text, OUT name text, OUT "position" integer, OUT kind text, OUT probability numeric,
+    OUT merged_into_id bigint, OUT is_made boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT ON (h.source_id) h.source_id, h.pipeline_id, p.name, h."values" ->> 'name', (h."values" ->> 'position')::integer, h."values" ->> 'kind',
+           (h."values" ->> 'probability')::numeric, (h."values" ->> 'merged_into_id')::bigint, lower(h.valid) <= p.moment
+    FROM crm.pipelines_as_of($1) p
+    JOIN crm.stage_history h ON h.source = 'stage' AND h.pipeline_id = p.pipeline_id AND (upper_inf(h.valid) OR upper(h.valid) > p.moment)
+    ORDER BY h.source_id, lower(h.valid)
+$$;
+COMMENT ON FUNCTION crm.all_stages_as_of(timestamptz) IS 'The stages of all pipelines as they were configured at a moment, and those that were made later, as they were made first (is_made is false): a deal may have been entered there with an earlier time. Of a moment before a pipeline was made, as of when it was.';
+
+CREATE FUNCTION crm.stage_odds_as_of(as_of timestamptz DEFAULT now(), OUT stage_id bigint, OUT probability numeric) RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH own AS (
+        SELECT p.*, $1 >= coalesce((SELECT max(r.until) FROM crm.stage_win_rate r JOIN crm.stage s ON s.id = r.stage_id WHERE s.pipeline_id = p.pipeline_id), now()) AS is_kept
+        FROM crm.pipelines_as_of($1) p WHERE p.probability_from = 'history'
+    )
+    SELECT r.stage_id, r.probability
+    FROM own o JOIN crm.stage s ON s.pipeline_id = o.pipeline_id AND s.kind = 'open' JOIN crm.stage_win_rate r ON r.stage_id = s.id
+    WHERE o.is_kept AND r.entered >= o.probability_sample
+    UNION ALL
+    SELECT x.stage_id, x.probability
+    FROM own o CROSS JOIN LATERAL crm.stage_probability(o.pipeline_id, $1, o.probability_window) x JOIN crm.stage s ON s.id = x.stage_id AND s.kind = 'open'
+    WHERE NOT o.is_kept AND x.entered >= o.probability_sample
+$$;
+COMMENT ON FUNCTION crm.stage_odds_as_of(timestamptz) IS 'The probability of open stages by history, where a pipeline took it from there at a moment and enough deals were finished: since the latest refresh that of crm.stage_win_rate, as crm.v_deal shows it; of an earlier moment as crm.stage_probability() counts it. All other stages have their own.';
+
 CREATE FUNCTION crm.transitions_as_of(pipeline bigint, as_of timestamptz DEFAULT now(),
     OUT from_stage_id bigint, OUT to_stage_id bigint, OUT guard text, OUT roles text[], OUT required_fields text[])
 RETURNS SETOF record
@@ -431,7 +475,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
     WITH own AS (
-        SELECT s.id, coalesce(s.merged_into_id, s.id) AS stage_id, s.kind FROM crm.stage s WHERE s.pipeline_id = $1
+        SELECT s.stage_id AS id, coalesce(s.merged_into_id, s.stage_id) AS stage_id, s.name, s.kind, s."position" FROM crm.stages_as_of($1, $2) s
     ), entry AS (
         SELECT h.deal_id, h.id, h.effective_at, o.stage_id, o.kind
         FROM crm.deal_history h
@@ -448,12 +492,12 @@ SET search_path = pg_catalog, pg_temp AS $$
         FROM (SELECT DISTINCT x.deal_id, x.stage_id FROM entry x) e JOIN finished f ON f.deal_id = e.deal_id
         GROUP BY e.stage_id
     )
-    SELECT s.id, s.name, coalesce(h.entered, 0), coalesce(h.won, 0), round(h.won::numeric / h.entered, 4)
-    FROM crm.stage s LEFT JOIN share h ON h.stage_id = s.id
-    WHERE s.pipeline_id = $1 AND s.merged_into_id IS NULL
-    ORDER BY s."position"
+    SELECT o.id, o.name, coalesce(h.entered, 0), coalesce(h.won, 0), round(h.won::numeric / h.entered, 4)
+    FROM own o LEFT JOIN share h ON h.stage_id = o.id
+    WHERE o.id = o.stage_id
+    ORDER BY o."position"
 $$;
-COMMENT ON FUNCTION crm.stage_probability(bigint, timestamptz, interval) IS 'How likely deals were won from each stage of a pipeline, from the history of moves: of the deals that at that moment were won or lost and had become so within the span before it (otherwise the pipeline''s probability_window), those that had ever been at the stage, how many were won, and the share, rounded to four digits; null without any. A deal counts once a stage; what was merged counts where it went.';
+COMMENT ON FUNCTION crm.stage_probability(bigint, timestamptz, interval) IS 'How likely deals were won from each stage of a pipeline, from the history of moves: of the deals that at that moment were won or lost and had become so within the span before it (otherwise the pipeline''s probability_window), those that had ever been at the stage, how many were won, and the share, rounded to four digits; null without any. A deal counts once a stage; stages are those of that moment, and what was merged by then counts where it went.';
 
 CREATE FUNCTION crm.refresh_stage_win_rates(as_of timestamptz DEFAULT now()) RETURNS integer
 LANGUAGE plpgsql

@@ -186,7 +186,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     r crm.assignment_rule;
-    name text;
+    hours text;                 -- name of a calendar
     is_open boolean;
     closed text[] := '{}';      -- calendars whose hours it is not
 BEGIN
@@ -194,14 +194,15 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no rule of assignment "%"', coalesce(rule, 'null') USING ERRCODE = 'RM073', HINT = 'crm.assignment_rule lists them.';
     END IF;
-    FOR name IN SELECT r.calendar WHERE r.calendar IS NOT NULL UNION SELECT m.calendar FROM crm.assignment_member m WHERE m.rule_id = r.id AND m.calendar IS NOT NULL LOOP
-        IF to_regprocedure('crm.is_business_time(text, timestamptz)') IS NULL THEN
-            RAISE EXCEPTION 'there are no business calendars' USING ERRCODE = 'RM074',
-                DETAIL = format('Rule of assignment "%s" asks for calendar "%s".', r.name, name), HINT = 'Set the column calendar of the rule and its members to null.';
+    FOR hours IN SELECT r.calendar WHERE r.calendar IS NOT NULL UNION SELECT m.calendar FROM crm.assignment_member m WHERE m.rule_id = r.id AND m.calendar IS NOT NULL LOOP
+        IF NOT EXISTS (SELECT FROM crm.business_calendar c WHERE c.name = hours) THEN
+            RAISE EXCEPTION 'there is no business calendar "%"', hours USING ERRCODE = 'RM074',
+                DETAIL = format('Rule of assignment "%s" asks for it.', r.name),
+                HINT = format('SELECT crm.create_calendar(%L, ''Mo-Fr 09:00-18:00''), or correct the column calendar of the rule and its members.', hours);
         END IF;
-        EXECUTE 'SELECT crm.is_business_time($1, $2)' INTO is_open USING name, as_of;
+        is_open := crm.is_business_time(hours, as_of);
         IF is_open IS NOT TRUE THEN
-            closed := closed || name;
+            closed := closed || hours;
         END IF;
     END LOOP;
     RETURN QUERY
@@ -256,7 +257,7 @@ BEGIN
     ORDER BY j.id;
 END
 $$;
-COMMENT ON FUNCTION crm.assignment_candidates(text, text, timestamptz) IS 'Who takes part in a rule of assignment at a moment, for the skill or the territory (its number) that is wanted: the member, who takes the turn (a substitute, while the member is absent), the weight, where the turn has come to (of method least_loaded: the open work by weight), how much open work there is and may be, how much the member''s turn has had, and why the member is skipped, null when it is not. Errors: RM073 no such rule; RM074 the rule names a calendar, and there are none.';
+COMMENT ON FUNCTION crm.assignment_candidates(text, text, timestamptz) IS 'Who takes part in a rule of assignment at a moment, for the skill or the territory (its number) that is wanted: the member, who takes the turn (a substitute, while the member is absent), the weight, where the turn has come to (of method least_loaded: the open work by weight), how much open work there is and may be, how much the member''s turn has had, and why the member is skipped, null when it is not. Errors: RM073 no such rule; RM074 the rule names a calendar that there is not.';
 
 /*
  * Assigning.  Plans that are kept are good for a few; for many the functions
@@ -410,7 +411,7 @@ BEGIN
     ORDER BY i.place;
 END
 $$;
-COMMENT ON FUNCTION crm.assign_all(text, bigint[], text, timestamptz) IS 'Gives leads, deals, contacts, tasks or calls that have nobody to agents, by the rules of crm.assignment_rule in the order of priority, or by the rule named; those first in ids first. Which has somebody keeps him: of sessions that assign one thing at once the first counts. Gives for each the agent (null when no rule has anybody), the rule, and whether this call assigned it. Errors: 22023 not one of lead, deal, contact, task, call; RM004 no such row; RM073 no such rule; RM074 the rule names a calendar, and there are none.';
+COMMENT ON FUNCTION crm.assign_all(text, bigint[], text, timestamptz) IS 'Gives leads, deals, contacts, tasks or calls that have nobody to agents, by the rules of crm.assignment_rule in the order of priority, or by the rule named; those first in ids first. Which has somebody keeps him: of sessions that assign one thing at once the first counts. Gives for each the agent (null when no rule has anybody), the rule, and whether this call assigned it. Errors: 22023 not one of lead, deal, contact, task, call; RM004 no such row; RM073 no such rule; RM074 the rule names a calendar that there is not.';
 
 CREATE FUNCTION crm.assign(what text, id bigint, rule text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE sql

@@ -107,17 +107,18 @@ CREATE FUNCTION crm.pipeline_as_of(at timestamptz, pipeline text DEFAULT NULL, b
 RETURNS SETOF record
 LANGUAGE sql STABLE COST 1000 ROWS 10000 AS $$
     SELECT d.deal_id, d.name, p.name, s.name, COALESCE(s.kind, 'open'), a.name,
-           d.amount, d.currency, d.close_date, COALESCE(d.probability, s.probability),
+           d.amount, d.currency, d.close_date, COALESCE(d.probability, o.probability, s.probability),
            d.created_at, d.stage_entered_at, d.closed_at,
            d.pipeline_id, d.stage_id, d.owner_id, d.contact_id, d.company_id, d.loss_reason_id, d.lost_at_stage_id, d.source
     FROM crm.deals_as_of($1, $3) d
-    JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) d.pipeline_id
-    LEFT JOIN crm.stage s ON s.id OPERATOR(pg_catalog.=) d.stage_id
+    JOIN crm.pipelines_as_of($1) p ON p.pipeline_id OPERATOR(pg_catalog.=) d.pipeline_id
+    LEFT JOIN crm.all_stages_as_of($1) s ON s.stage_id OPERATOR(pg_catalog.=) d.stage_id
+    LEFT JOIN crm.stage_odds_as_of($1) o ON o.stage_id OPERATOR(pg_catalog.=) d.stage_id
     LEFT JOIN crm.agent a ON a.id OPERATOR(pg_catalog.=) d.owner_id
     WHERE d.deleted_at IS NULL
       AND ($2 IS NULL OR d.pipeline_id OPERATOR(pg_catalog.=) (SELECT crm.pipeline_id($2)))
 $$;
-COMMENT ON FUNCTION crm.pipeline_as_of(timestamptz, text, text) IS 'The deals as they stood at a moment, of a pipeline or of all, with the names of today for pipeline, stage and owner; deleted ones are left out. probability is the owner''s estimate of then, otherwise that of the stage. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_as_of(timestamptz, text, text) IS 'The deals as they stood at a moment, of a pipeline (by its present name) or of all, with pipeline, stage, kind and probability as they were configured then; the owner has the name of today; deleted deals are left out. probability is the owner''s estimate of then, otherwise by history where the pipeline took it from there (crm.stage_odds_as_of()), otherwise that of the stage. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
 
 /* What changed. */
 
@@ -150,8 +151,8 @@ BEGIN
         FULL JOIN (SELECT x.* FROM crm.deals_as_of(to_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) b ON b.deal_id = a.deal_id
         LEFT JOIN crm.pipeline p ON p.id = a.pipeline_id
         LEFT JOIN crm.pipeline q ON q.id = b.pipeline_id
-        LEFT JOIN crm.stage s ON s.id = a.stage_id
-        LEFT JOIN crm.stage t ON t.id = b.stage_id
+        LEFT JOIN crm.all_stages_as_of(from_at) s ON s.stage_id = a.stage_id
+        LEFT JOIN crm.all_stages_as_of(to_at) t ON t.stage_id = b.stage_id
     ), counted AS (
         -- was_in and is_in: part of the pipeline at the beginning, at the end.
         SELECT *, was_there AND was_open AND was_due AS was_in, is_there AND is_open AND is_due AS is_in,
@@ -209,10 +210,10 @@ LANGUAGE sql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.deal_id, c.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, c.owner_id
     FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis) c
-    JOIN crm.pipeline p ON p.id = c.pipeline_id
+    JOIN crm.pipelines_as_of(to_at) p ON p.pipeline_id = c.pipeline_id
     LEFT JOIN crm.agent o ON o.id = c.owner_id
 $$;
-COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline of one moment into that of another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline of one moment into that of another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
 
 CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
     promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
@@ -232,7 +233,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT p.name, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
     FROM (SELECT DISTINCT i.pipeline_id, i.currency FROM item i) k
-    JOIN crm.pipeline p ON p.id = k.pipeline_id
+    JOIN crm.pipelines_as_of(to_at) p ON p.pipeline_id = k.pipeline_id
     CROSS JOIN unnest('{opening,new,restored,reopened,slipped in,moved in,grown,shrunk,moved out,slipped out,won,lost,deleted,closing}'::text[])
         WITH ORDINALITY AS w (change, "position")
     LEFT JOIN item i ON (i.pipeline_id, i.currency, i.change) = (k.pipeline_id, k.currency, w.change)
@@ -253,31 +254,20 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
                  pg_catalog.lead(m.effective_at) OVER course AS left_at,
                  pg_catalog.lead(m.id) OVER course IS NULL AS is_last,
                  pg_catalog.lead(m.stage_id) OVER course AS next_stage_id
-          FROM (SELECT h.deal_id, h.id, h.effective_at,
-                       CASE h.field WHEN '*' THEN (h.new_value OPERATOR(pg_catalog.->>) 'stage_id')::bigint
-                                    ELSE (h.new_value OPERATOR(pg_catalog.#>>) '{}')::bigint END AS stage_id
-                FROM crm.deal_history h
-                WHERE (h.field OPERATOR(pg_catalog.=) '*' OR h.field OPERATOR(pg_catalog.=) 'stage_id')
-                  AND h.effective_at OPERATOR(pg_catalog.<=) $1) m
+          FROM (SELECT e.deal_id, e.id, e.effective_at, COALESCE(g.merged_into_id, e.stage_id) AS stage_id,
+                       pg_catalog.lag(COALESCE(g.merged_into_id, e.stage_id)) OVER (PARTITION BY e.deal_id ORDER BY e.id) AS before_id
+                FROM (SELECT h.deal_id, h.id, h.effective_at,
+                             CASE h.field WHEN '*' THEN (h.new_value OPERATOR(pg_catalog.->>) 'stage_id')::bigint
+                                          ELSE (h.new_value OPERATOR(pg_catalog.#>>) '{}')::bigint END AS stage_id
+                      FROM crm.deal_history h
+                      WHERE (h.field OPERATOR(pg_catalog.=) '*' OR h.field OPERATOR(pg_catalog.=) 'stage_id')
+                        AND h.effective_at OPERATOR(pg_catalog.<=) $1) e
+                LEFT JOIN crm.all_stages_as_of($1) g ON g.stage_id OPERATOR(pg_catalog.=) e.stage_id AND g.merged_into_id IS NOT NULL) m
+          WHERE m.stage_id IS DISTINCT FROM m.before_id
           WINDOW course AS (PARTITION BY m.deal_id ORDER BY m.id)) v
     WHERE v.stage_id IS NOT NULL
 $$;
-COMMENT ON FUNCTION crm.stage_visits(timestamptz) IS 'Every stay of every deal at a stage up to a moment, in the order of the moves, by effective_at; left_at and next_stage_id are null for where the deal is (or, of a removed deal, next_stage_id alone).';
-
-CREATE FUNCTION crm.business_time(calendar text, from_at timestamptz, to_at timestamptz) RETURNS interval
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    spent interval;
-BEGIN
-    -- Looked up when it is called: calendars are another part.
-    IF calendar IS NOT NULL AND from_at IS NOT NULL AND to_at IS NOT NULL THEN
-        EXECUTE 'SELECT crm.business_between($1, $2, $3)' INTO spent USING calendar, from_at, to_at;
-    END IF;
-    RETURN spent;
-END
-$$;
-COMMENT ON FUNCTION crm.business_time(text, timestamptz, timestamptz) IS 'Working time between two moments by crm.business_between() of a calendar; null without a calendar. Errors: 42883 there is no such function; those of crm.business_between().';
+COMMENT ON FUNCTION crm.stage_visits(timestamptz) IS 'Every stay of every deal at a stage up to a moment, in the order of the moves, by effective_at; what was merged by then is one stay where it went; left_at and next_stage_id are null for where the deal is (or, of a removed deal, next_stage_id alone).';
 
 CREATE FUNCTION crm.stage_durations(deal bigint, calendar text DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT visit bigint, OUT pipeline text, OUT stage text, OUT kind text, OUT entered_at timestamptz, OUT left_at timestamptz,
@@ -285,15 +275,14 @@ CREATE FUNCTION crm.stage_durations(deal bigint, calendar text DEFAULT NULL, as_
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT v.visit, p.name, s.name, s.kind, v.entered_at, v.left_at, v.left_at IS NULL, coalesce(v.left_at, as_of) - v.entered_at,
-           crm.business_time(calendar, v.entered_at, coalesce(v.left_at, as_of))
+    SELECT v.visit, s.pipeline, s.name, s.kind, v.entered_at, v.left_at, v.left_at IS NULL, coalesce(v.left_at, as_of) - v.entered_at,
+           crm.business_between(calendar, v.entered_at, coalesce(v.left_at, as_of))
     FROM crm.stage_visits(as_of) v
-    JOIN crm.stage s ON s.id = v.stage_id
-    JOIN crm.pipeline p ON p.id = s.pipeline_id
+    JOIN crm.all_stages_as_of(as_of) s ON s.stage_id = v.stage_id
     WHERE v.deal_id = deal
     ORDER BY v.visit
 $$;
-COMMENT ON FUNCTION crm.stage_durations(bigint, text, timestamptz) IS 'How long a deal stayed at each stage, a row a stay, up to a moment; with a calendar also in its working time, by crm.business_between(). Errors: those of that function.';
+COMMENT ON FUNCTION crm.stage_durations(bigint, text, timestamptz) IS 'How long a deal stayed at each stage, a row a stay, up to a moment, whose names the stages have; with a calendar also in its working time, by crm.business_between(). Errors: those of that function.';
 
 /* Promises. */
 
@@ -339,20 +328,26 @@ BEGIN
                   HINT = 'cohort: the deals that began in the period, whatever became of them; snapshot: what happened in the period, whenever the deals began.';
     END IF;
     RETURN QUERY
-    WITH ladder AS (
-        -- The open stages in their order, won behind the last.
-        SELECT s.id, s.name, s."position", s.kind, CASE WHEN s.kind = 'won' THEN 1 + count(*) FILTER (WHERE s.kind = 'open') OVER ()
+    WITH stage AS MATERIALIZED (
+        SELECT s.* FROM crm.all_stages_as_of(funnel_conversion.as_of) s
+    ), stayed AS MATERIALIZED (
+        SELECT v.* FROM crm.stage_visits(funnel_conversion.as_of) v
+        JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL AND (chosen_owner IS NULL OR d.owner_id = chosen_owner)
+    ), ladder AS (
+        -- The open stages in their order, won behind the last; one that was made later, when deals were there by then.
+        SELECT s.stage_id AS id, s.name, s."position", s.kind, CASE WHEN s.kind = 'won' THEN 1 + count(*) FILTER (WHERE s.kind = 'open') OVER ()
                                    ELSE row_number() OVER (PARTITION BY s.kind ORDER BY s."position") END AS step
-        FROM crm.stage s WHERE s.pipeline_id = chosen_id AND s.kind IN ('open', 'won')
+        FROM stage s
+        WHERE s.pipeline_id = chosen_id AND s.kind IN ('open', 'won') AND s.merged_into_id IS NULL
+          AND (s.is_made OR s.stage_id IN (SELECT v.stage_id FROM stayed v))
     ), visit AS MATERIALIZED (
         -- Each stay with when its deal began here, and where and since when it is now.
         SELECT v.deal_id, v.entered_at, v.left_at, l.step,
                min(v.entered_at) FILTER (WHERE l.step IS NOT NULL) OVER (PARTITION BY v.deal_id) AS began_at,
                first_value(CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END) OVER latest AS outcome,
                first_value(v.entered_at) OVER latest AS outcome_at
-        FROM crm.stage_visits(funnel_conversion.as_of) v
-        JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL AND (chosen_owner IS NULL OR d.owner_id = chosen_owner)
-        JOIN crm.stage s ON s.id = v.stage_id
+        FROM stayed v
+        JOIN stage s ON s.stage_id = v.stage_id
         LEFT JOIN ladder l ON l.id = v.stage_id
         WINDOW latest AS (PARTITION BY v.deal_id ORDER BY v.visit DESC)
     ), climb AS (
@@ -387,4 +382,4 @@ BEGIN
     ORDER BY l."position";
 END
 $$;
-COMMENT ON FUNCTION crm.funnel_conversion(text, text, timestamptz, timestamptz, timestamptz, text) IS 'Conversion by open stage of a pipeline, by effective_at, up to as_of; owner by name for the deals of one agent. A deal has entered a stage when it was there or farther; advanced: entered the next one, behind the last won. cohort: of the deals that began from from_at up to before to_at: entered = won + lost + open + moved (to another pipeline). snapshot: what happened in that time, whenever the deals began: entered and advanced then, won and lost then of those that had been so far, still open of those that entered then. median_time: of the completed stays, in cohort of these deals, in snapshot of those that ended then. Errors: 22023 unknown mode; RM004 unknown pipeline or agent.';
+COMMENT ON FUNCTION crm.funnel_conversion(text, text, timestamptz, timestamptz, timestamptz, text) IS 'Conversion by open stage of a pipeline, by effective_at, up to as_of, by the stages of as_of; owner by name for the deals of one agent. A deal has entered a stage when it was there or farther; advanced: entered the next one, behind the last won. cohort: of the deals that began from from_at up to before to_at: entered = won + lost + open + moved (to another pipeline). snapshot: what happened in that time, whenever the deals began: entered and advanced then, won and lost then of those that had been so far, still open of those that entered then. median_time: of the completed stays, in cohort of these deals, in snapshot of those that ended then. Errors: 22023 unknown mode; RM004 unknown pipeline or agent.';

@@ -146,21 +146,20 @@ BEGIN
     INTO ids, visit_counts, exposures
     FROM (SELECT s.id AS stage_id, count(v.deal_id) AS visits,
                  coalesce(sum(extract(epoch FROM coalesce(v.left_at, stage_chain.as_of) - v.entered_at)::double precision / 86400), 0) AS days
-          FROM crm.stage s
+          FROM (SELECT a.stage_id AS id, a.is_made FROM crm.all_stages_as_of(stage_chain.as_of) a WHERE a.kind = 'open' AND a.merged_into_id IS NULL) s
           LEFT JOIN (SELECT w.* FROM crm.stage_visits(stage_chain.as_of) w JOIN crm.deal d ON d.id = w.deal_id AND d.deleted_at IS NULL
                      WHERE since IS NULL OR w.entered_at >= stage_chain.as_of - since) v ON v.stage_id = s.id
-          WHERE s.kind = 'open' GROUP BY s.id) t;
+          GROUP BY s.id, s.is_made HAVING s.is_made OR count(v.deal_id) > 0) t;
     n := coalesce(cardinality(ids), 0);
     IF n = 0 THEN
         RETURN;
     END IF;
     SELECT array_agg(e.origin), array_agg(e.target), array_agg(e.moves) INTO edge_from, edge_to, edge_moves
-    FROM (SELECT array_position(ids, v.stage_id) AS origin, CASE s.kind WHEN 'won' THEN 0 WHEN 'open' THEN array_position(ids, s.id) END AS target, count(*) AS moves
+    FROM (SELECT array_position(ids, v.stage_id) AS origin, CASE s.kind WHEN 'won' THEN 0 WHEN 'open' THEN array_position(ids, v.next_stage_id) END AS target, count(*) AS moves
           FROM crm.stage_visits(stage_chain.as_of) v
           JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL
-          JOIN crm.stage f ON f.id = v.stage_id AND f.kind = 'open'
-          JOIN crm.stage s ON s.id = v.next_stage_id
-          WHERE since IS NULL OR v.entered_at >= stage_chain.as_of - since
+          JOIN crm.all_stages_as_of(stage_chain.as_of) s ON s.stage_id = v.next_stage_id
+          WHERE v.stage_id = ANY (ids) AND (since IS NULL OR v.entered_at >= stage_chain.as_of - since)
           GROUP BY 1, 2) e;
     edges := coalesce(cardinality(edge_from), 0);
     leaving := array_fill(0.0::double precision, ARRAY[n]);
@@ -232,7 +231,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.stage_chain(timestamptz, interval[], interval) IS 'The open stages of all pipelines as a Markov chain fitted to the history up to a moment, or to what began within since of it: stays seen, days spent, moves by target (number of the stage, won, lost), the chance of a deal there ever to be won, mean days to its close (null when nobody ever left), its chance to be won within each of the given times, and how many days of that time it will have been won, on average. Where there is no single solution (stages that lead only to each other) the first two are null.';
+COMMENT ON FUNCTION crm.stage_chain(timestamptz, interval[], interval) IS 'The open stages of all pipelines, as they were configured at as_of, as a Markov chain fitted to the history up to a moment, or to what began within since of it: stays seen, days spent, moves by target (number of the stage, won, lost), the chance of a deal there ever to be won, mean days to its close (null when nobody ever left), its chance to be won within each of the given times, and how many days of that time it will have been won, on average. Where there is no single solution (stages that lead only to each other) the first two are null.';
 
 CREATE FUNCTION crm.forecast_method(method text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -308,16 +307,15 @@ BEGIN
           AND (chosen_method = 'historical' OR days @> d.close_date OR d.close_date < today AND days @> today)
     UNION ALL
     -- Deals that will begin as often, where and for as much as they lately did.
-    SELECT NULL, 'Deals still to come', p.name, o.name, s.name, 'new', NULL, NULL, round(n.amount * left_days, 4), round(c.won_days / left_days, 6),
-           round(round(n.amount * left_days, 4) * round(c.won_days / left_days, 6), 4), b.code, s.pipeline_id, n.owner_id, s.id
+    SELECT NULL, 'Deals still to come', s.pipeline, o.name, s.name, 'new', NULL, NULL, round(n.amount * left_days, 4), round(c.won_days / left_days, 6),
+           round(round(n.amount * left_days, 4) * round(c.won_days / left_days, 6), 4), b.code, s.pipeline_id, n.owner_id, n.stage_id
     FROM (SELECT v.stage_id, d.owner_id, count(*) * avg(nullif(d.amount, 0) * r.rate) / max(v.seen_days) AS amount
           FROM (SELECT w.*, least(lately, greatest(extract(epoch FROM as_of - min(w.entered_at) OVER ()) / 86400, 1)) AS seen_days FROM crm.stage_visits(as_of) w) v
           JOIN crm.pipeline_as_of(as_of, chosen, basis) d ON d.deal_id = v.deal_id
           LEFT JOIN rate r ON r.code = d.currency
           WHERE v.visit = 1 AND v.entered_at > as_of - lately * interval '1 day' GROUP BY v.stage_id, d.owner_id) n
     JOIN chain c ON c.stage_id = n.stage_id
-    JOIN crm.stage s ON s.id = n.stage_id
-    JOIN crm.pipeline p ON p.id = s.pipeline_id
+    JOIN crm.all_stages_as_of(as_of) s ON s.stage_id = n.stage_id
     JOIN crm.base_currency b ON b.singleton
     LEFT JOIN crm.agent o ON o.id = n.owner_id
     WHERE chosen_method = 'historical' AND left_days > 0 AND n.amount > 0;

@@ -57,8 +57,8 @@ COMMENT ON FUNCTION crm.goal_check() IS 'Trigger on crm.sales_goal: refuses a go
 
 /* Indicators. */
 
-CREATE FUNCTION crm.agent_measures(period daterange, pipeline_id bigint DEFAULT NULL, as_of timestamptz DEFAULT now(),
-    OUT agent_id bigint, OUT measure text, OUT value numeric)
+CREATE FUNCTION crm.team_measures(period daterange, pipeline_id bigint DEFAULT NULL, as_of timestamptz DEFAULT now(),
+    OUT agent_id bigint, OUT team_id bigint, OUT measure text, OUT value numeric)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 500
 SET search_path = pg_catalog, pg_temp
@@ -67,20 +67,20 @@ SET jit = off AS $$
         SELECT lower(p.days)::timestamp AT TIME ZONE 'UTC' AS from_at, least(upper(p.days)::timestamp AT TIME ZONE 'UTC', as_of) AS to_at
         FROM (SELECT crm.bounded_period($1) AS days) p
     ), own AS (
-        SELECT d.owner_id, m.measure, m.value
+        SELECT d.owner_id, d.closed_at AS at, m.measure, m.value
         FROM span CROSS JOIN crm.fact_deal d
         CROSS JOIN LATERAL (VALUES ('won_deals', CASE WHEN d.kind = 'won' THEN 1 END), ('lost_deals', CASE WHEN d.kind = 'lost' THEN 1 END), ('closed_deals', 1),
             ('won_amount', CASE WHEN d.kind = 'won' THEN d.base_amount END), ('won_priced_deals', CASE WHEN d.kind = 'won' AND d.base_amount IS NOT NULL THEN 1 END),
             ('lost_amount', CASE WHEN d.kind = 'lost' THEN d.base_amount END), ('cycle_days', CASE WHEN d.kind = 'won' THEN d.cycle_days END)) AS m (measure, value)
         WHERE d.closed_at >= span.from_at AND d.closed_at < span.to_at AND ($2 IS NULL OR d.pipeline_id = $2)
         UNION ALL
-        SELECT d.owner_id, 'new_deals', 1 FROM span CROSS JOIN crm.deal d
+        SELECT d.owner_id, d.created_at, 'new_deals', 1 FROM span CROSS JOIN crm.deal d
         WHERE d.deleted_at IS NULL AND d.created_at >= span.from_at AND d.created_at < span.to_at AND ($2 IS NULL OR d.pipeline_id = $2)
         UNION ALL
-        SELECT u.owner_id, 'pushes', 1 FROM span CROSS JOIN LATERAL crm.deal_pushes(span.from_at, span.to_at) u
+        SELECT u.owner_id, u.pushed_at, 'pushes', 1 FROM span CROSS JOIN LATERAL crm.deal_pushes(span.from_at, span.to_at) u
         WHERE $2 IS NULL OR EXISTS (SELECT FROM crm.deal d WHERE d.id = u.deal_id AND d.pipeline_id = $2)
         UNION ALL
-        SELECT a.agent_id, m.measure, m.value
+        SELECT a.agent_id, a.occurred_at, m.measure, m.value
         FROM span CROSS JOIN crm.activity a
         JOIN crm.interaction_type t ON t.name = a.kind
         CROSS JOIN LATERAL (VALUES ('activities', CASE WHEN t.is_touch THEN 1 END), ('calls', CASE WHEN a.kind = 'call' THEN 1 END),
@@ -88,36 +88,55 @@ SET jit = off AS $$
         WHERE a.occurred_at >= span.from_at AND a.occurred_at < span.to_at
           AND ($2 IS NULL OR EXISTS (SELECT FROM crm.deal d WHERE d.id = a.deal_id AND d.pipeline_id = $2))
         UNION ALL
-        SELECT k.assignee_id, m.measure, m.value
+        SELECT k.assignee_id, m.at, m.measure, m.value
         FROM span CROSS JOIN crm.task k
-        CROSS JOIN LATERAL (VALUES ('tasks_due', CASE WHEN k.status <> 'cancelled' AND k.due_at >= span.from_at AND k.due_at < span.to_at THEN 1 END),
-            ('tasks_in_time', CASE WHEN k.status = 'done' AND k.done_at <= k.due_at AND k.due_at >= span.from_at AND k.due_at < span.to_at THEN 1 END),
-            ('tasks_done', CASE WHEN k.status = 'done' AND k.done_at >= span.from_at AND k.done_at < span.to_at THEN 1 END)) AS m (measure, value)
+        CROSS JOIN LATERAL (VALUES (k.due_at, 'tasks_due', CASE WHEN k.status <> 'cancelled' AND k.due_at >= span.from_at AND k.due_at < span.to_at THEN 1 END),
+            (k.due_at, 'tasks_in_time', CASE WHEN k.status = 'done' AND k.done_at <= k.due_at AND k.due_at >= span.from_at AND k.due_at < span.to_at THEN 1 END),
+            (k.done_at, 'tasks_done', CASE WHEN k.status = 'done' AND k.done_at >= span.from_at AND k.done_at < span.to_at THEN 1 END)) AS m (at, measure, value)
         WHERE (k.due_at >= span.from_at AND k.due_at < span.to_at OR k.done_at >= span.from_at AND k.done_at < span.to_at)
           AND ($2 IS NULL OR EXISTS (SELECT FROM crm.deal d WHERE d.id = k.deal_id AND d.pipeline_id = $2))
         UNION ALL
-        SELECT o.agent_id, m.measure, m.value
+        SELECT o.agent_id, o.ordered_at, m.measure, m.value
         FROM span CROSS JOIN crm.sales_order o
         CROSS JOIN LATERAL (VALUES ('orders', 1), ('order_amount', o.base_amount)) AS m (measure, value)
         WHERE o.is_counted AND o.ordered_at >= span.from_at AND o.ordered_at < span.to_at
           AND ($2 IS NULL OR EXISTS (SELECT FROM crm.deal d WHERE d.id = o.deal_id AND d.pipeline_id = $2))
         UNION ALL
-        SELECT s.agent_id, m.measure, m.value
+        SELECT s.agent_id, s.answered_at, m.measure, m.value
         FROM span CROSS JOIN crm.satisfaction s
         CROSS JOIN LATERAL (VALUES ('csat_points', CASE s.kind WHEN 'csat' THEN s.score END), ('csat_answers', CASE s.kind WHEN 'csat' THEN 1 END),
             ('nps_points', CASE WHEN s.kind = 'nps' THEN CASE WHEN s.score >= 9 THEN 1 WHEN s.score <= 6 THEN -1 ELSE 0 END END), ('nps_answers', CASE s.kind WHEN 'nps' THEN 1 END)) AS m (measure, value)
         WHERE s.answered_at >= span.from_at AND s.answered_at < span.to_at
           AND ($2 IS NULL OR EXISTS (SELECT FROM crm.deal d WHERE d.id = s.deal_id AND d.pipeline_id = $2))
         UNION ALL
-        SELECT a.id, 'working_days', c.share
+        SELECT a.id, day AT TIME ZONE 'UTC', 'working_days', c.share
         FROM span CROSS JOIN crm.agent a
         CROSS JOIN LATERAL generate_series(span.from_at AT TIME ZONE 'UTC', span.to_at AT TIME ZONE 'UTC' - interval '1 microsecond', '1 day') AS day
         CROSS JOIN LATERAL (SELECT coalesce(min(w.share), 1) AS share FROM crm.agent_capacity w WHERE w.agent_id = a.id AND w.valid @> day::date) c
-        WHERE a.active AND extract(isodow FROM day) <= 5
+        WHERE extract(isodow FROM day) <= 5
+          AND CASE WHEN EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = a.id)
+                   THEN EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = a.id AND p.valid && tstzrange(day AT TIME ZONE 'UTC', (day + interval '1 day') AT TIME ZONE 'UTC'))
+                   ELSE a.active END
+    ), placed AS (
+        -- As crm.team_as_of(): who has no position is in the team of today.
+        SELECT a.id AS agent_id, a.team_id, tstzrange(NULL, NULL) AS valid FROM crm.agent a WHERE NOT EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = a.id)
+        UNION ALL
+        SELECT p.agent_id, p.team_id, p.valid FROM crm.employee_position p
     )
-    SELECT own.owner_id, own.measure, sum(own.value) FROM own WHERE own.value IS NOT NULL GROUP BY 1, 2
+    SELECT own.owner_id, t.team_id, own.measure, sum(own.value)
+    FROM own LEFT JOIN placed t ON t.agent_id = own.owner_id AND t.valid @> own.at
+    WHERE own.value IS NOT NULL GROUP BY 1, 2, 3
 $$;
-COMMENT ON FUNCTION crm.agent_measures(daterange, bigint, timestamptz) IS 'The measures of crm.sales_measures() of a period, by agent (null: nobody''s), as far as they lie before as_of, a row where there is something to count; of what belongs to one pipeline, or of all. Deals count for their owner, activities, tasks and orders for who did them. Errors: 22023 a period without an end.';
+COMMENT ON FUNCTION crm.team_measures(daterange, bigint, timestamptz) IS 'The measures of crm.sales_measures() of a period, by agent (null: nobody''s) and the team in which the agent was when it happened, by crm.employee_position, as far as they lie before as_of, a row where there is something to count; of what belongs to one pipeline, or of all. Deals count for their owner, activities, tasks and orders for who did them. working_days are counted while an agent has a position; of one who has no entry there, while crm.agent.active. Errors: 22023 a period without an end.';
+
+CREATE FUNCTION crm.agent_measures(period daterange, pipeline_id bigint DEFAULT NULL, as_of timestamptz DEFAULT now(),
+    OUT agent_id bigint, OUT measure text, OUT value numeric)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 500
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT m.agent_id, m.measure, sum(m.value) FROM crm.team_measures($1, $2, $3) m GROUP BY 1, 2
+$$;
+COMMENT ON FUNCTION crm.agent_measures(daterange, bigint, timestamptz) IS 'What crm.team_measures() gives, by agent alone. Errors as there.';
 
 CREATE FUNCTION crm.kpi_values(period daterange, as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
     OUT agent_id bigint, OUT agent text, OUT kpi text, OUT title text, OUT formula text, OUT value numeric, OUT unit text, OUT is_higher_better boolean, OUT weight numeric)
@@ -134,9 +153,13 @@ SET search_path = pg_catalog, pg_temp AS $$
     FROM crm.agent a CROSS JOIN crm.kpi k
     LEFT JOIN m n ON n.agent_id = a.id AND n.measure = k.numerator
     LEFT JOIN m d ON d.agent_id = a.id AND d.measure = k.denominator
-    WHERE a.active
+    -- Who was there then, whatever became of them.
+    WHERE CASE WHEN EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = a.id)
+               THEN EXISTS (SELECT FROM crm.employee_position p WHERE p.agent_id = a.id AND p.valid && tstzrange(lower($1)::timestamp AT TIME ZONE 'UTC', upper($1)::timestamp AT TIME ZONE 'UTC'))
+               ELSE a.active AND a.created_at < upper($1)::timestamp AT TIME ZONE 'UTC' END
+       OR EXISTS (SELECT FROM m WHERE m.agent_id = a.id AND m.measure <> 'working_days')
 $$;
-COMMENT ON FUNCTION crm.kpi_values(daterange, timestamptz, text) IS 'Every indicator of every active agent in a period, with the formula it is counted by; value is null where there is nothing to divide by. Errors: RM004 unknown pipeline; 22023 a period without an end.';
+COMMENT ON FUNCTION crm.kpi_values(daterange, timestamptz, text) IS 'Every indicator in a period of every agent who had a position then (crm.employee_position; who has no entry there: who is active, and was known by then) or did something that counts, with the formula it is counted by; value is null where there is nothing to divide by. Errors: RM004 unknown pipeline; 22023 a period without an end.';
 
 CREATE FUNCTION crm.rating_points(period daterange, as_of timestamptz DEFAULT now(),
     OUT agent_id bigint, OUT agent text, OUT kpi text, OUT title text, OUT formula text, OUT value numeric, OUT best numeric, OUT weight numeric, OUT points numeric)
@@ -151,6 +174,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.rating_points(daterange, timestamptz) IS 'Where the rating of employees comes from: of each indicator with a weight, 100 times the weight times the value as a share of the best one''s (where less is better, the best one''s as a share of the value); 0 where there is no value. Errors: 22023 a period without an end.';
 
+CREATE FUNCTION crm.team_of_period(agent_id bigint, period daterange, as_of timestamptz DEFAULT now()) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.name FROM crm.team t WHERE t.id = crm.team_as_of($1, least(upper($2)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond', $3))
+$$;
+COMMENT ON FUNCTION crm.team_of_period(bigint, daterange, timestamptz) IS 'The name of the team in which an agent was at the end of a period, or at as_of when that is earlier; null for none.';
+
 CREATE FUNCTION crm.manager_kpi(period daterange, as_of timestamptz DEFAULT now(),
     OUT agent_id bigint, OUT agent text, OUT team text, OUT won_amount numeric, OUT won_deals numeric, OUT lost_deals numeric, OUT new_deals numeric, OUT win_rate numeric,
     OUT average_check numeric, OUT cycle numeric, OUT pushes numeric, OUT activities numeric, OUT calls numeric, OUT meetings numeric, OUT punctuality numeric,
@@ -163,16 +193,15 @@ SET search_path = pg_catalog, pg_temp AS $$
     ), p AS (
         SELECT r.agent_id, sum(r.points) AS points FROM crm.rating_points($1, $2) r GROUP BY r.agent_id
     )
-    SELECT a.id, a.name, t.name, (v.of ->> 'won_amount')::numeric, (v.of ->> 'won_deals')::numeric, (v.of ->> 'lost_deals')::numeric, (v.of ->> 'new_deals')::numeric,
+    SELECT a.id, a.name, crm.team_of_period(a.id, $1, $2), (v.of ->> 'won_amount')::numeric, (v.of ->> 'won_deals')::numeric, (v.of ->> 'lost_deals')::numeric, (v.of ->> 'new_deals')::numeric,
            (v.of ->> 'win_rate')::numeric, (v.of ->> 'average_check')::numeric, (v.of ->> 'cycle')::numeric, (v.of ->> 'pushes')::numeric, (v.of ->> 'activities')::numeric,
            (v.of ->> 'calls')::numeric, (v.of ->> 'meetings')::numeric, (v.of ->> 'punctuality')::numeric, (v.of ->> 'csat')::numeric, (v.of ->> 'nps')::numeric,
            coalesce(p.points, 0), rank() OVER (ORDER BY coalesce(p.points, 0) DESC)
     FROM v JOIN crm.agent a ON a.id = v.agent_id
-    LEFT JOIN crm.team t ON t.id = a.team_id
     LEFT JOIN p ON p.agent_id = v.agent_id
     ORDER BY coalesce(p.points, 0) DESC, a.name, a.id
 $$;
-COMMENT ON FUNCTION crm.manager_kpi(daterange, timestamptz) IS 'The employees in a period: their indicators side by side (null for one that was removed from crm.kpi), points by the weights of crm.kpi, and rank; those of equal points share a rank. crm.rating_points() has the single points. Errors: 22023 a period without an end.';
+COMMENT ON FUNCTION crm.manager_kpi(daterange, timestamptz) IS 'The employees in a period, with the team of then (crm.team_of_period()): their indicators side by side (null for one that was removed from crm.kpi), points by the weights of crm.kpi, and rank; those of equal points share a rank. crm.rating_points() has the single points. Errors: 22023 a period without an end.';
 
 CREATE FUNCTION crm.my_agent_id() RETURNS bigint
 LANGUAGE sql STABLE
@@ -204,13 +233,13 @@ BEGIN
                CASE WHEN is_quotient THEN v.value ELSE round(v.value * w.most / nullif(w.days, 0), 4) END AS fair
         FROM crm.kpi_values(chosen, leaderboard.as_of) v LEFT JOIN w ON w.id = v.agent_id WHERE v.kpi = $1
     )
-    SELECT rank() OVER (ORDER BY CASE WHEN higher THEN - f.fair ELSE f.fair END), a.name, t.name, f.plain, f.days, f.fair, a.id
-    FROM fair f JOIN crm.agent a ON a.id = f.id LEFT JOIN crm.team t ON t.id = a.team_id
+    SELECT rank() OVER (ORDER BY CASE WHEN higher THEN - f.fair ELSE f.fair END), a.name, crm.team_of_period(a.id, chosen, leaderboard.as_of), f.plain, f.days, f.fair, a.id
+    FROM fair f JOIN crm.agent a ON a.id = f.id
     WHERE f.fair IS NOT NULL
     ORDER BY 1, a.name, a.id;
 END
 $$;
-COMMENT ON FUNCTION crm.leaderboard(text, daterange, timestamptz) IS 'Agents by an indicator in a period (this month unless told), the best first; equal ones share a rank. Sums are made comparable: fair_value is what the agent would have reached in as many working days as who worked most, so that part time and leave do not count against anybody; quotients are compared as they are. Who did not work is not listed. Errors: RM062 unknown indicator; 22023 a period without an end.';
+COMMENT ON FUNCTION crm.leaderboard(text, daterange, timestamptz) IS 'Agents by an indicator in a period (this month unless told), the best first; equal ones share a rank. Sums are made comparable: fair_value is what the agent would have reached in as many working days as who worked most, so that part time and leave do not count against anybody; quotients are compared as they are. Who did not work is not listed; team is that of the end of the period. Errors: RM062 unknown indicator; 22023 a period without an end.';
 
 CREATE FUNCTION crm.kpi_anomalies(as_of timestamptz DEFAULT now(), months integer DEFAULT 12, deviations numeric DEFAULT 3,
     OUT agent_id bigint, OUT agent text, OUT kpi text, OUT title text, OUT value numeric, OUT mean numeric, OUT deviation numeric, OUT distance numeric, OUT months_seen bigint, OUT is_anomaly boolean)
@@ -249,14 +278,14 @@ LANGUAGE sql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
     WITH measured AS MATERIALIZED (
         SELECT s.period, s.pipeline_id, m.* FROM (SELECT DISTINCT g.period, g.pipeline_id FROM crm.sales_goal g) s
-        CROSS JOIN LATERAL crm.agent_measures(s.period, s.pipeline_id, as_of) m
+        CROSS JOIN LATERAL crm.team_measures(s.period, s.pipeline_id, as_of) m
     ), counted AS (
         SELECT g.id, k.scale * CASE WHEN k.denominator IS NULL THEN coalesce(sum(m.value) FILTER (WHERE m.measure = k.numerator), 0)
                    ELSE sum(m.value) FILTER (WHERE m.measure = k.numerator) / nullif(sum(m.value) FILTER (WHERE m.measure = k.denominator), 0) END AS base_value
         FROM crm.sales_goal g JOIN crm.kpi k ON k.name = g.kpi
-        LEFT JOIN (measured m LEFT JOIN crm.agent a ON a.id = m.agent_id)
+        LEFT JOIN measured m
             ON m.period = g.period AND m.pipeline_id IS NOT DISTINCT FROM g.pipeline_id
-           AND (g.agent_id IS NULL OR m.agent_id = g.agent_id) AND (g.team_id IS NULL OR a.team_id = g.team_id)
+           AND (g.agent_id IS NULL OR m.agent_id = g.agent_id) AND (g.team_id IS NULL OR m.team_id = g.team_id)
         GROUP BY g.id, k.name
     )
     SELECT g.id, g.parent_id, g.name, a.name, t.name, p.name, g.period, g.kpi, k.title, g.target, v.actual, g.target - v.actual,
@@ -276,7 +305,7 @@ SET search_path = pg_catalog, pg_temp AS $$
         extract(epoch FROM as_of - lower(g.period)::timestamp AT TIME ZONE 'UTC') / (86400 * (upper(g.period) - lower(g.period))), 0), 1), 1) END AS due) w
     ORDER BY lower(g.period) DESC, g.id
 $$;
-COMMENT ON FUNCTION crm.goal_progress(timestamptz) IS 'How far each goal is reached: actual of target, gap (target minus actual), percent, and expected_percent, the share of the period that is over (of a quotient 100); is_on_track: percent is not less, or, where less is better, actual is not above target. Amounts in another currency than the base one are compared by the rate of the first day of the period; actual is null when there is none.';
+COMMENT ON FUNCTION crm.goal_progress(timestamptz) IS 'How far each goal is reached: actual of target, gap (target minus actual), percent, and expected_percent, the share of the period that is over (of a quotient 100); For a team counts what its members did while they were in it (crm.team_measures()). is_on_track: percent is not less, or, where less is better, actual is not above target. Amounts in another currency than the base one are compared by the rate of the first day of the period; actual is null when there is none.';
 
 CREATE FUNCTION crm.plan_gap(owner text DEFAULT NULL, period daterange DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT owner text, OUT plan numeric, OUT won numeric, OUT weighted numeric, OUT gap numeric, OUT currency text, OUT owner_id bigint)
@@ -453,13 +482,26 @@ BEGIN
            WHERE o.contact_id = chosen AND o.deleted_at IS NULL AND o.ordered_at <= last_at AND (o.ordered_at, 'sales_order', o.id) < (last_at, last_source, last_id)
            ORDER BY o.ordered_at DESC, o.id DESC LIMIT at_most)
           UNION ALL
+          (SELECT q.sent_at, 'quote', concat_ws(' ', 'Quote', q.number, CASE WHEN q.version > 1 THEN '(version ' || q.version || ')' END),
+                  concat_ws(' ', (SELECT sum(l.amount) FROM crm.quote_line l WHERE l.quote_id = q.id), q.currency, q.status), a.name, q.deal_id, 'quote', q.id
+           FROM crm.quote q LEFT JOIN crm.agent a ON a.id = q.owner_id
+           WHERE q.contact_id = chosen AND (q.sent_at, 'quote', q.id) < (last_at, last_source, last_id))
+          UNION ALL
+          (SELECT p.paid_at, 'payment', coalesce(p.description, 'Payment'), concat_ws(' ', p.amount, p.currency, p.status), NULL, p.deal_id, 'payment', p.id
+           FROM crm.payment p
+           WHERE p.contact_id = chosen AND (p.paid_at, 'payment', p.id) < (last_at, last_source, last_id))
+          UNION ALL
+          (SELECT l.created_at, 'lead', 'Inquiry: ' || l.source, coalesce(l.need, l.interest_reason), a.name, l.deal_id, 'lead', l.id
+           FROM crm.lead l LEFT JOIN crm.agent a ON a.id = l.owner_id
+           WHERE l.contact_id = chosen AND l.deleted_at IS NULL AND (l.created_at, 'lead', l.id) < (last_at, last_source, last_id))
+          UNION ALL
           (SELECT k.created_at, 'task', k.title, k.status, a.name, k.deal_id, 'task', k.id
            FROM crm.task k LEFT JOIN crm.agent a ON a.id = k.assignee_id
            WHERE k.contact_id = chosen AND (k.created_at, 'task', k.id) < (last_at, last_source, last_id))) e
     ORDER BY e.at DESC, e.source DESC, e.source_id DESC LIMIT at_most;
 END
 $$;
-COMMENT ON FUNCTION crm.timeline(bigint, text, integer) IS 'The path of a contact, the latest first: activities, beginnings and moves of deals, orders, tasks. Strictly ordered by at, source and source_id; for the next page give the cursor of the last row as before: no row is left out or shown twice, whatever is added meanwhile. Errors: 22023 not a cursor.';
+COMMENT ON FUNCTION crm.timeline(bigint, text, integer) IS 'The path of a contact, the latest first: activities, beginnings and moves of deals, orders, quotes sent, payments that came, inquiries, tasks. Strictly ordered by at, source and source_id; for the next page give the cursor of the last row as before: no row is left out or shown twice, whatever is added meanwhile. Errors: 22023 not a cursor.';
 
 /* The funnel as a picture. */
 
@@ -498,13 +540,13 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT row_number() OVER (ORDER BY s.kind = 'lost', s.kind = 'won', s."position"), s.name, s.kind, coalesce(g.deals, 0), coalesce(g.amount, 0),
            CASE s.kind WHEN 'open' THEN f.entered ELSE coalesce(g.deals, 0) END, f.conversion_to_next
-    FROM crm.stage s
-    LEFT JOIN standing g ON g.stage_id = s.id
-    LEFT JOIN funnel f ON f.stage_id = s.id
-    WHERE s.pipeline_id = crm.pipeline_id($1)
+    FROM crm.all_stages_as_of($2) s
+    LEFT JOIN standing g ON g.stage_id = s.stage_id
+    LEFT JOIN funnel f ON f.stage_id = s.stage_id
+    WHERE s.pipeline_id = crm.pipeline_id($1) AND s.merged_into_id IS NULL AND (s.is_made OR g.deals > 0 OR f.entered > 0)
     ORDER BY 1
 $$;
-COMMENT ON FUNCTION crm.funnel_bars(text, timestamptz, text) IS 'What crm.funnel_chart() draws: by stage the deals that stand there and their sum in the base currency, how many ever came that far (of won and lost stages, stand there), and what share of these went on.';
+COMMENT ON FUNCTION crm.funnel_bars(text, timestamptz, text) IS 'What crm.funnel_chart() draws: by stage the deals that stand there and their sum in the base currency, how many ever came that far (of won and lost stages, stand there), and what share of these went on; by the stages of as_of.';
 
 CREATE FUNCTION crm.funnel_chart(pipeline text, format text DEFAULT 'text', width integer DEFAULT NULL, as_of timestamptz DEFAULT now(), basis text DEFAULT 'recorded')
 RETURNS text

@@ -5,6 +5,7 @@ ALTER EXTENSION crm DROP FUNCTION crm.allow_transition(text, text, text);
 DROP FUNCTION crm.allow_transition(text, text, text);
 -- @whole sql/24-calendar.sql
 -- @whole sql/25-event-analytics.sql
+-- @functions sql/33-quality.sql
 -- @functions sql/34-sales.sql
 -- @whole sql/34-stage.sql
 -- @functions sql/39-status.sql

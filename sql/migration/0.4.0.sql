@@ -62,3 +62,21 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- The events of payments, quotes, leads and shipments: their tables are made
+-- after this, in the same transaction.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.event_kind') IS NOT NULL THEN
+        ALTER TABLE crm.event_kind DISABLE TRIGGER event_kind_check;
+        INSERT INTO crm.event_kind (event, relation, contact_column, at_column, filter, description) VALUES
+            ('payment', 'crm.payment', 'contact_id', 'paid_at', 'status in (''paid'', ''partially_refunded'')', 'Money came, and was not given back wholly'),
+            ('quote_sent', 'crm.quote', 'contact_id', 'sent_at', 'sent_at is not null', 'A version of a quote was sent'),
+            ('quote_accepted', 'crm.quote', 'contact_id', 'closed_at', 'status = ''accepted''', 'A quote was accepted'),
+            ('lead_captured', 'crm.lead', 'contact_id', 'created_at', 'deleted_at is null', 'An inquiry of the contact was captured'),
+            ('shipment_late', 'crm.shipment', 'contact_id', 'late_at', 'late_at is not null', 'A shipment was told to be late')
+        ON CONFLICT DO NOTHING;
+        ALTER TABLE crm.event_kind ENABLE TRIGGER event_kind_check;
+    END IF;
+END
+$migration$;

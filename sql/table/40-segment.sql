@@ -252,3 +252,43 @@ CREATE TRIGGER segment_update AFTER UPDATE ON crm.contact_need REFERENCING OLD T
 CREATE TRIGGER segment_delete AFTER DELETE ON crm.contact_need REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.contact_need', 'contact_id');
 CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.contact_need FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.payment REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.payment', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.payment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.payment', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.payment REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.payment', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.payment FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.quote REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.quote', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.quote REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.quote', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.quote REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.quote', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.quote FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.lead REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.lead', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.lead REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.lead', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.lead REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.lead', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.lead FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+CREATE TRIGGER segment_insert AFTER INSERT ON crm.shipment REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.shipment', 'contact_id');
+CREATE TRIGGER segment_update AFTER UPDATE ON crm.shipment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.shipment', 'contact_id');
+CREATE TRIGGER segment_delete AFTER DELETE ON crm.shipment REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.queue_for_segments('crm.shipment', 'contact_id');
+CREATE TRIGGER segment_truncate AFTER TRUNCATE ON crm.shipment FOR EACH STATEMENT EXECUTE FUNCTION crm.refresh_all_segments();
+
+-- Events of tables that are made after crm.event_kind.
+INSERT INTO crm.event_kind (event, relation, contact_column, at_column, filter, description) VALUES
+    ('payment', 'crm.payment', 'contact_id', 'paid_at', 'status in (''paid'', ''partially_refunded'')', 'Money came, and was not given back wholly'),
+    ('quote_sent', 'crm.quote', 'contact_id', 'sent_at', 'sent_at is not null', 'A version of a quote was sent'),
+    ('quote_accepted', 'crm.quote', 'contact_id', 'closed_at', 'status = ''accepted''', 'A quote was accepted'),
+    ('lead_captured', 'crm.lead', 'contact_id', 'created_at', 'deleted_at is null', 'An inquiry of the contact was captured'),
+    ('shipment_late', 'crm.shipment', 'contact_id', 'late_at', 'late_at is not null', 'A shipment was told to be late');

@@ -27,6 +27,10 @@ BEGIN
         IF NOT EXISTS (SELECT FROM new_rows n WHERE n.closed_at IS NOT NULL) THEN
             RETURN NULL;
         END IF;
+        -- Whoever writes a rate waits for this deal, or this deal for the rate.
+        IF EXISTS (SELECT FROM new_rows n JOIN crm.base_currency b ON b.code <> n.currency WHERE n.closed_at IS NOT NULL) THEN
+            PERFORM pg_advisory_xact_lock_shared(hashtext('crm.fx_rate'));
+        END IF;
         INSERT INTO crm.deal_rate (deal_id, currency, base, closed_at, rate)
         SELECT n.id, n.currency, b.code, n.closed_at, r.rate
         FROM new_rows n JOIN crm.base_currency b ON b.singleton
@@ -38,6 +42,9 @@ BEGIN
     ELSIF NEW.closed_at IS NULL OR NEW.currency IS NULL THEN
         DELETE FROM crm.deal_rate r WHERE r.deal_id = NEW.id;
     ELSE
+        IF EXISTS (SELECT FROM crm.base_currency b WHERE b.code <> NEW.currency) THEN
+            PERFORM pg_advisory_xact_lock_shared(hashtext('crm.fx_rate'));
+        END IF;
         INSERT INTO crm.deal_rate AS r (deal_id, currency, base, closed_at, rate)
         SELECT NEW.id, NEW.currency, b.code, NEW.closed_at, CASE WHEN NEW.currency = b.code THEN 1 ELSE crm.exchange_rate(NEW.currency, NEW.closed_at) END FROM crm.base_currency b
         ON CONFLICT (deal_id) DO UPDATE SET currency = excluded.currency, base = excluded.base, closed_at = excluded.closed_at,
@@ -53,6 +60,7 @@ CREATE FUNCTION crm.complete_deal_rates() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('crm.fx_rate'));
     IF TG_TABLE_NAME = 'base_currency' THEN
         UPDATE crm.deal_rate r SET base = b.code, rate = k.rate, frozen_at = now()
         FROM crm.base_currency b,

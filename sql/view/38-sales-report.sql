@@ -392,7 +392,7 @@ CREATE VIEW crm.v_manager_kpi WITH (security_invoker = true) AS
 SELECT
     m.rank, -- Place by points; equal ones share it.
     m.agent, -- The employee.
-    m.team, -- Team of today.
+    m.team, -- Team of now, by crm.employee_position.
     m.points, -- Sum of crm.rating_points(): by the weights in crm.kpi, 100 at most where the weights add up to 1.
     m.won_amount, -- Sum of the deals won, in the base currency.
     m.won_deals, -- Deals won.
@@ -434,7 +434,7 @@ SELECT
     k.title, -- What it is called.
     l.rank, -- Place; equal ones share it.
     l.agent, -- The agent.
-    l.team, -- Team of today.
+    l.team, -- Team of now, by crm.employee_position.
     l.value, -- Value this month (in UTC).
     l.working_days, -- Working days of the agent so far.
     l.fair_value, -- Value as if the agent had worked as many days as who worked most; of a quotient the value itself.

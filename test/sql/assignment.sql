@@ -120,13 +120,20 @@ SELECT count(*) FILTER (WHERE owner_id IS NOT NULL) FROM crm.contact WHERE id BE
 SELECT crm.capture_lead('assign', '{"name": "New", "country": "de"}', as_of => '2024-04-03') AS new \gset
 SELECT l.owner_id IS NOT NULL AS owned, e.rule, e.assigned_at FROM crm.lead l, crm.explain_assignment('lead', l.id) e WHERE l.id = :new AND e.outcome = 'assigned';
 -- Business hours.
-CREATE OR REPLACE FUNCTION crm.is_business_time(calendar text, at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT CASE calendar WHEN 'day' THEN extract(hour FROM at AT TIME ZONE 'UTC') BETWEEN 9 AND 17 ELSE true END $$;
+SELECT crm.create_calendar('day', 'Mo-Su 09:00-18:00', 'UTC', 'By day');
+SELECT crm.create_calendar('always', '24/7', 'UTC', 'Round the clock');
 DELETE FROM crm.assignment_rule;
 INSERT INTO crm.assignment_rule (id, name, what, method, team_id, calendar) VALUES (960020, 'hours', 'lead', 'calendar', 960001, 'day');
 INSERT INTO crm.assignment_member (rule_id, agent_id, calendar) VALUES (960020, 960002, 'always');
 SELECT string_agg(a.name, '' ORDER BY s.record_id) FROM crm.assign_all('lead', pg_temp.lead_ids(301, 304), as_of => '2024-05-06 12:00+00') s JOIN crm.agent a ON a.id = s.agent_id;
 SELECT string_agg(a.name, '' ORDER BY s.record_id) FROM crm.assign_all('lead', pg_temp.lead_ids(305, 306), as_of => '2024-05-06 22:00+00') s JOIN crm.agent a ON a.id = s.agent_id;
 SELECT agent, outcome, reason FROM crm.explain_assignment('lead', 960306);
+-- The hours of a holiday; a calendar that there is not.
+SELECT crm.set_business_day('day', '2024-05-09', 'closed', 'Victory Day');
+SELECT string_agg(a.name, '' ORDER BY s.record_id) FROM crm.assign_all('lead', pg_temp.lead_ids(307, 308), as_of => '2024-05-09 12:00+00') s JOIN crm.agent a ON a.id = s.agent_id;
+UPDATE crm.assignment_member SET calendar = 'moon' WHERE rule_id = 960020;
+SELECT crm.assign('lead', 960309, as_of => '2024-05-06 12:00+00');
+UPDATE crm.assignment_member SET calendar = 'always' WHERE rule_id = 960020;
 -- What is refused.
 INSERT INTO crm.assignment_rule (name, what, definition, method) VALUES ('bad', 'lead', 'colour = 1', 'weighted');
 INSERT INTO crm.assignment_rule (name, what, definition, method) VALUES ('bad', 'lead', 'country = ', 'weighted');

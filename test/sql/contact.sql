@@ -135,6 +135,23 @@ SELECT d ->> 'title' AS task, d ->> 'overdue' AS overdue FROM jsonb_array_elemen
 SELECT jsonb_array_length(:'card'::jsonb -> 'activities') AS activities, :'card'::jsonb #>> '{activities,0,subject}' AS last_one;
 SELECT e.key, jsonb_array_length(e.value) FROM jsonb_each(:'card'::jsonb) e WHERE e.key IN ('points', 'companies', 'identities', 'external_refs', 'needs', 'dates', 'products') ORDER BY 1;
 SELECT crm.contact_card(:anna) #> '{changes,0,fields}' AS last_change, :'card'::jsonb #>> '{owner,name}' AS owner;
+-- Orders, quotes, payments and inquiries, and in the timeline.
+INSERT INTO crm.sales_order (contact_id, id, number, amount, currency, ordered_at) VALUES (:anna, 900001, 'A-1', 300, 'RUB', '2026-01-20 10:00+00'), (:anna, 900002, 'A-2', 500, 'RUB', '2026-02-20 10:00+00');
+INSERT INTO crm.payment (contact_id, id, order_id, amount, currency, status, paid_at, created_at) VALUES (:anna, 900001, 900001, 300, 'RUB', 'paid', '2026-01-21 10:00+00', '2026-01-21 10:00+00'),
+    (:anna, 900002, 900002, 500, 'RUB', 'pending', NULL, '2026-02-21 10:00+00');
+INSERT INTO crm.lead (id, source, contact_id, need, created_at) VALUES (900001, 'site', :anna, 'a ride', '2026-01-10 10:00+00');
+INSERT INTO crm.quote (id, number, contact_id, currency, created_at) VALUES (900001, 'Q-1', :anna, 'RUB', '2026-01-18 10:00+00');
+INSERT INTO crm.quote_line (quote_id, description, quantity, unit_price, tax_rate, tax_included) VALUES (900001, 'Ride', 3, 100, 0, true);
+UPDATE crm.quote SET status = 'sent', sent_at = '2026-01-19 10:00+00' WHERE id = 900001;
+SELECT e.key, r.value - 'id' AS value FROM jsonb_each(crm.contact_card(:anna, '2026-02-15 03:00+00')) e, jsonb_array_elements(e.value) r (value)
+WHERE e.key IN ('orders', 'quotes', 'payments', 'leads') ORDER BY 1;
+SELECT at, kind, title, detail FROM crm.timeline(:anna) WHERE kind IN ('order', 'quote', 'payment', 'lead') ORDER BY at;
+SELECT count(*), count(DISTINCT (t.source, t.source_id)) FROM crm.timeline(:anna) t;
+WITH RECURSIVE page AS (
+    SELECT 1 AS n, t.* FROM (SELECT * FROM crm.timeline(:anna, count => 1)) t
+    UNION ALL
+    SELECT p.n + 1, t.* FROM page p CROSS JOIN LATERAL crm.timeline(:anna, p.cursor, 1) t)
+SELECT count(*) AS pages FROM page;
 -- As of an earlier day the consent still held.
 SELECT c ->> 'status' AS status FROM jsonb_array_elements(crm.contact_card(:anna, '2026-02-15') -> 'consent') c WHERE c ->> 'purpose' = 'marketing';
 SELECT c ->> 'status' AS status FROM jsonb_array_elements(crm.contact_card(:anna, '2026-04-01') -> 'consent') c WHERE c ->> 'purpose' = 'marketing';
@@ -147,7 +164,11 @@ SELECT crm.contact_card(0), crm.contact_card(NULL);
 -- With every list full it stays below 16 kB.
 INSERT INTO crm.contact_point (contact_id, kind, raw) SELECT :anna, 'email', 'mailbox' || n || '@mail.example.org' FROM generate_series(1, 30) n;
 INSERT INTO crm.activity (contact_id, kind, subject, body) SELECT :anna, 'call', repeat('s', 200), repeat('b', 2000) FROM generate_series(1, 30) n;
-SELECT octet_length(crm.contact_card(:anna)::text) < 16384 AS small_enough, jsonb_array_length(crm.contact_card(:anna) -> 'points') AS points;
+INSERT INTO crm.sales_order (contact_id, number, amount, currency, ordered_at) SELECT :anna, repeat('n', 100) || n, 1000000, 'RUB', '2026-03-01' FROM generate_series(1, 10) n;
+INSERT INTO crm.payment (contact_id, amount, currency, method, due_at) SELECT :anna, 1000000, 'RUB', repeat('m', 100), '2026-03-01' FROM generate_series(1, 10) n;
+INSERT INTO crm.quote (number, contact_id, currency, valid_until) SELECT repeat('q', 100) || n, :anna, 'RUB', '2099-03-01' FROM generate_series(1, 10) n;
+INSERT INTO crm.lead (source, contact_id, need) SELECT repeat('s', 100), :anna, repeat('d', 200) FROM generate_series(1, 10) n;
+SELECT octet_length(crm.contact_card(:anna)::text) < 16384 AS small_enough, jsonb_array_length(crm.contact_card(:anna) -> 'quotes') AS quotes, jsonb_array_length(crm.contact_card(:anna) -> 'points') AS points;
 ROLLBACK;
 
 -- No table is read from end to end for a card or a look-up.  R-003

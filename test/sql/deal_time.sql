@@ -52,8 +52,9 @@ SELECT crm.funnel_conversion('Nothing');
 SELECT visit, stage, kind, entered_at, left_at, is_current, justify_hours(duration) AS duration, business_duration FROM crm.stage_durations(900007, as_of => '2026-02-01 00:00+00');
 SELECT visit, stage, entered_at, left_at, is_current, next_stage, owner FROM crm.v_stage_duration WHERE deal_id = 900001 ORDER BY visit;
 SELECT justify_hours(sum(duration)) = '30 days' AS whole FROM crm.v_stage_duration WHERE deal_id = 900001 AND kind = 'open';
--- ... in working time, by whatever crm.business_between() says.
-CREATE OR REPLACE FUNCTION crm.business_between(calendar text, from_at timestamptz, to_at timestamptz) RETURNS interval LANGUAGE sql AS 'SELECT (to_at - from_at) / 3';
+-- ... in working time: five days of nine hours a week, and a holiday.
+SELECT crm.create_calendar('office', 'Mo-Fr 09:00-18:00', 'UTC', 'The office');
+SELECT crm.set_business_day('office', '2026-01-13', 'closed');
 SELECT visit, stage, business_duration FROM crm.stage_durations(900001, 'office', '2026-02-01 00:00+00');
 
 -- "Tomorrow": three promises put off, one by another owner, one kept early.  R-061
@@ -110,3 +111,53 @@ SELECT * FROM crm.pipeline_as_of(now(), basis => 'guessed');
 SELECT * FROM crm.pipeline_changes(now(), now(), basis => 'guessed');
 SELECT * FROM crm.pipeline_waterfall(now(), now(), 'Nothing');
 ROLLBACK;
+
+-- A report about March uses March's stages: configuration of a past moment needs transactions of their own.  R-271
+SELECT crm.create_pipeline('Regress', '{A,B,C}', flow => 'free') AS pipeline \gset
+SELECT crm.stage_id(:pipeline, 'A') AS a, crm.stage_id(:pipeline, 'B') AS b, crm.stage_id(:pipeline, 'C') AS c \gset
+UPDATE crm.stage SET probability = CASE id WHEN :a THEN 0.1 WHEN :b THEN 0.2 ELSE 0.3 END WHERE id IN (:a, :b, :c);
+INSERT INTO crm.deal (id, name, stage_id, amount, probability, close_date) VALUES (900101, 'In A', :a, 100, NULL, '2099-01-15'), (900102, 'In B', :b, 200, NULL, '2099-01-15'),
+    (900103, 'In C', :c, 400, NULL, '2099-01-15'), (900104, 'Sure', :c, 800, 0.9, '2099-01-15');
+SELECT crm.move_deal(900101, 'B'), crm.move_deal(900101, 'A');
+CREATE FUNCTION pg_temp.report(as_of timestamptz) RETURNS TABLE (report text, line text) LANGUAGE sql AS $$
+    SELECT 'pipeline', concat_ws(' ', d.deal_id, d.pipeline, d.stage, d.probability) FROM crm.pipeline_as_of(as_of) d WHERE d.deal_id BETWEEN 900101 AND 900104
+    UNION ALL SELECT 'effective', concat_ws(' ', d.deal_id, d.pipeline, d.stage, d.probability) FROM crm.pipeline_as_of(as_of, basis => 'effective') d WHERE d.deal_id BETWEEN 900101 AND 900104
+    UNION ALL SELECT 'changes', concat_ws(' ', c.deal_id, c.pipeline, c.change, c.amount) FROM crm.pipeline_changes('-infinity', as_of) c WHERE c.deal_id BETWEEN 900101 AND 900104
+    UNION ALL SELECT 'funnel', concat_ws(' ', f.position, f.stage, f.entered, f.advanced, f.open) FROM crm.funnel_conversion((SELECT p.name FROM crm.pipeline p WHERE p.name LIKE 'Regress%'), as_of => as_of) f
+    UNION ALL SELECT 'chart', b.place || ' ' || b.stage FROM crm.funnel_bars((SELECT p.name FROM crm.pipeline p WHERE p.name LIKE 'Regress%'), as_of, 'recorded') b
+    UNION ALL SELECT 'forecast', concat_ws(' ', f.pipeline, f.stage, f.factor, f.expected_amount) FROM crm.forecast_deals('[2099-01-01,2099-02-01)', 'weighted', as_of) f WHERE f.deal_id BETWEEN 900101 AND 900104
+    UNION ALL SELECT 'visits', concat_ws(' ', 900102, v.stage) FROM crm.stage_durations(900102, as_of => as_of) v
+$$;
+SELECT clock_timestamp() AS march \gset
+SELECT * FROM pg_temp.report(:'march') ORDER BY report, line;
+CREATE TEMPORARY TABLE earlier AS SELECT * FROM pg_temp.report(:'march');
+-- Renamed, in another order, of other probability, two merged into one, one more.
+UPDATE crm.pipeline SET name = 'Regress new' WHERE id = :pipeline;
+UPDATE crm.stage s SET name = CASE s.id WHEN :a THEN 'Alpha' ELSE s.name END, probability = 0.5, position = 3 - o.place
+FROM (VALUES (:a, 1), (:b, 2)) o (id, place) WHERE s.id = o.id;
+SELECT crm.merge_stages('Regress new', 'C', 'B') AS moved;
+INSERT INTO crm.stage (pipeline_id, name, position, probability) VALUES (:pipeline, 'D', 20, 0.9);
+SELECT count(*) AS differ FROM ((TABLE earlier EXCEPT SELECT * FROM pg_temp.report(:'march')) UNION ALL (SELECT * FROM pg_temp.report(:'march') EXCEPT TABLE earlier)) x;
+SELECT * FROM pg_temp.report(clock_timestamp()) ORDER BY report, line;
+-- ... from history: of the moment before the refresh as it was then, since then as it was refreshed.
+UPDATE crm.pipeline SET probability_from = 'history', probability_sample = 1 WHERE id = :pipeline;
+INSERT INTO crm.deal (id, name, stage_id) VALUES (900105, 'Gone', :b), (900106, 'Got', :b);
+SELECT crm.lose_deal(900105, 'Price'), crm.win_deal(900106);
+SELECT clock_timestamp() AS april \gset
+INSERT INTO crm.deal (id, name, stage_id) VALUES (900107, 'Got', :b);
+SELECT crm.win_deal(900107);
+SELECT crm.refresh_stage_win_rates() > 0 AS refreshed;
+SELECT deal_id, stage, probability FROM crm.pipeline_as_of(:'april') WHERE deal_id BETWEEN 900101 AND 900104 ORDER BY deal_id;
+SELECT count(*) AS differ FROM crm.pipeline_as_of(clock_timestamp()) d JOIN crm.v_deal v ON v.deal_id = d.deal_id AND (v.stage, v.pipeline, v.kind, v.probability) IS DISTINCT FROM (d.stage, d.pipeline, d.kind, d.probability);
+SELECT deal_id, stage, probability FROM crm.pipeline_as_of(clock_timestamp()) WHERE deal_id BETWEEN 900101 AND 900104 ORDER BY deal_id;
+-- Nothing stays.
+SET session_replication_role = replica;
+DELETE FROM crm.deal WHERE id > 900000;
+DELETE FROM crm.deal_history WHERE deal_id > 900000;
+DELETE FROM crm.deal_rate WHERE deal_id > 900000;
+DELETE FROM crm.stage_win_rate;
+DELETE FROM crm.stage_transition t USING crm.stage s WHERE s.id = t.to_stage_id AND s.pipeline_id = :pipeline;
+DELETE FROM crm.stage WHERE pipeline_id = :pipeline;
+DELETE FROM crm.pipeline WHERE id = :pipeline;
+DELETE FROM crm.stage_history WHERE pipeline_id = :pipeline;
+RESET session_replication_role;

@@ -167,4 +167,27 @@ SELECT crm.short_number(n) FROM unnest('{0,9999.4,12345,999950,3999999,250000000
 SELECT crm.funnel_chart('Nothing');
 SELECT crm.funnel_chart('Course', 'png');
 SELECT crm.funnel_chart('Course', width => 10);
+
+-- The quarter is counted again after a reorganisation: nothing of it is different.  R-271
+INSERT INTO crm.employee_position (agent_id, team_id, valid) SELECT a.id, a.team_id, '[2019-01-01,)' FROM crm.agent a WHERE a.id BETWEEN 900001 AND 900003;
+CREATE FUNCTION pg_temp.quarter() RETURNS TABLE (report text, line text) LANGUAGE sql AS $$
+    SELECT 'kpi', concat_ws(' ', m.agent, m.team, m.won_amount, m.win_rate, m.points, m.rank) FROM crm.manager_kpi('[2020-01-01,2020-04-01)') m
+    UNION ALL SELECT 'leaderboard', concat_ws(' ', l.rank, l.agent, l.team, l.fair_value) FROM crm.leaderboard('won_amount', '[2020-01-01,2020-04-01)') l
+    UNION ALL SELECT 'goal', concat_ws(' ', g.goal_id, g.team, g.actual) FROM crm.goal_progress() g WHERE g.period <@ '[2020-01-01,2020-04-01)'::daterange
+$$;
+SELECT report, line FROM pg_temp.quarter() WHERE report <> 'goal' AND line ~ 'Anna|Boris|Clara' OR report = 'goal' ORDER BY 1, 2;
+CREATE TEMPORARY TABLE quarter AS SELECT * FROM pg_temp.quarter();
+-- Anna and Clara change teams, Boris leaves, Gleb comes.
+UPDATE crm.employee_position SET valid = '[2019-01-01,2020-05-01)' WHERE agent_id BETWEEN 900001 AND 900003;
+INSERT INTO crm.employee_position (agent_id, team_id, valid) VALUES (900001, 900002, '[2020-05-01,)'), (900003, 900001, '[2020-05-01,)');
+UPDATE crm.agent SET team_id = CASE id WHEN 900001 THEN 900002 ELSE 900001 END WHERE id IN (900001, 900003);
+UPDATE crm.agent SET active = false WHERE id = 900002;
+INSERT INTO crm.agent (id, name, team_id) VALUES (900021, 'Gleb', 900001);
+SELECT count(*) AS differ FROM ((TABLE quarter EXCEPT SELECT * FROM pg_temp.quarter()) UNION ALL (SELECT * FROM pg_temp.quarter() EXCEPT TABLE quarter)) x;
+SELECT agent, team FROM crm.manager_kpi('[2020-07-01,2020-08-01)') WHERE agent_id BETWEEN 900001 AND 900003 ORDER BY agent;
+-- Who changes within a period brings to each team what was done there: Anna won 550 until the 12th, 1000 since then.
+UPDATE crm.employee_position SET valid = '[2019-01-01,2020-03-12)' WHERE agent_id = 900001 AND team_id = 900001;
+UPDATE crm.employee_position SET valid = '[2020-03-12,)' WHERE agent_id = 900001 AND team_id = 900002;
+SELECT a.name, t.name AS team, m.value FROM crm.team_measures('[2020-03-01,2020-04-01)') m JOIN crm.agent a ON a.id = m.agent_id LEFT JOIN crm.team t ON t.id = m.team_id
+WHERE m.measure = 'won_amount' AND m.agent_id BETWEEN 900001 AND 900003 ORDER BY 1, 2;
 ROLLBACK;

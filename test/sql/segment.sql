@@ -113,6 +113,25 @@ SELECT segments > 1 AS looked FROM crm.refresh_segments('2026-06-13');
 SELECT name, error, needs_full FROM crm.segment WHERE error IS NOT NULL OR needs_full;
 ROLLBACK TO s;
 
+-- Payments, quotes and inquiries are events: segments follow them at the next refresh.
+SELECT crm.create_segment('paying', $$did('payment', at_least => 2) or did('quote_accepted')$$) > 0 AS made;
+SELECT crm.create_segment('asking', $$did('lead_captured', within => interval '30 days') or did('quote_sent')$$) > 0 AS made;
+SELECT crm.cardinality(crm.segment_set('paying')) AS paying, crm.cardinality(crm.segment_set('asking')) AS asking;
+INSERT INTO crm.payment (contact_id, id, amount, currency, status, paid_at) VALUES (900001, 900001, 10, 'USD', 'paid', '2026-06-10'), (900001, 900002, 10, 'USD', 'paid', '2026-06-11'),
+    (900002, 900003, 10, 'USD', 'paid', '2026-06-10'), (900002, 900004, 10, 'USD', 'pending', NULL);
+INSERT INTO crm.lead (source, contact_id, created_at) VALUES ('site', 900003, '2026-06-10'), ('site', 900004, '2026-01-10');
+INSERT INTO crm.quote (id, contact_id, currency) VALUES (900001, 900002, 'USD');
+INSERT INTO crm.quote_line (quote_id, description, unit_price, tax_rate, tax_included) VALUES (900001, 'Work', 10, 0, false);
+UPDATE crm.quote SET status = 'sent', sent_at = '2026-06-11' WHERE id = 900001;
+SELECT segments > 0 AS looked FROM crm.refresh_segments('2026-06-12');
+SELECT s.name, m FROM (VALUES ('paying'), ('asking')) s (name), crm.segment_members(s.name) m ORDER BY 1, 2;
+UPDATE crm.payment SET status = 'refunded', refunded_amount = amount WHERE id = 900002;
+UPDATE crm.quote SET status = 'accepted', closed_at = '2026-06-12' WHERE id = 900001;
+SELECT segments > 0 AS looked FROM crm.refresh_segments('2026-06-13');
+SELECT s.name, m FROM (VALUES ('paying'), ('asking')) s (name), crm.segment_members(s.name) m ORDER BY 1, 2;
+SELECT e.event, crm.is_watched(e.relation) AS watched FROM crm.event_kind e WHERE e.event IN ('payment', 'quote_sent', 'quote_accepted', 'lead_captured', 'shipment_late') ORDER BY 1;
+ROLLBACK TO s;
+
 -- Previews, portraits, overlaps.  R-009
 SELECT contacts, cardinality(sample), round(share::numeric, 4) > 0 AS share, estimated_cost > 0 AS cost FROM crm.preview($$city = 'Tver' and lifecycle_stage = 'customer'$$, 2);
 SELECT (SELECT contacts FROM crm.preview($$city = 'Tver'$$)) = crm.cardinality(crm.evaluate_rule($$city = 'Tver'$$)) AS preview_is_right;

@@ -36,6 +36,8 @@ my $merged = "SELECT count(*), sum(hashtext((to_jsonb(c) - 'updated_at')::text))
 	UNION ALL SELECT count(*), sum(hashtext(k::text)) FROM crm.contact_key k UNION ALL SELECT count(*), sum(hashtext(t::text)) FROM crm.tag t
 	UNION ALL SELECT count(*), sum(hashtext(m::text)) FROM member m";
 
+my $first_rows = "SELECT e::text FROM crm.event_kind e UNION ALL SELECT i.name FROM crm.interaction_type i UNION ALL SELECT j.name FROM crm.job j ORDER BY 1";
+
 # The structure without the rows, and without what the user adds below.
 sub structure
 {
@@ -96,6 +98,7 @@ SQL
 
 	crm_same(crm_catalog($node, $db), $catalog, "$version: code as of a fresh install");
 	crm_same(structure($db), structure('fresh'), "$version: tables as of a fresh install");
+	is($node->safe_psql($db, $first_rows), $node->safe_psql('fresh', $first_rows), 'kinds of events and jobs as of a fresh install');
 	is($node->safe_psql($db, "SELECT string_agg(item || ' ' || detail, ', ') FROM crm.status() WHERE state IN ('error', 'warning')"), '', 'status is clean');
 	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(c::text)) FROM crm.contact c'), $rows, 'rows are kept, with the user\'s column');
 	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(v::text)) FROM v_mine v'), $view, 'the user\'s view works');
