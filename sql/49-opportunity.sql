@@ -163,26 +163,31 @@ BEGIN
         UNION ALL
         SELECT o.contact_id, g.item, 'purchase', g.basis_item, NULL, NULL, h.holders - 1, g.buyers, g.average
         FROM own o JOIN together g ON g.basis_item = o.item JOIN holder h ON h.item = o.item
+    ), word AS (
+        -- What people call it who write no number.
+        SELECT w.word, w.is_product, i.item FROM item i CROSS JOIN LATERAL (VALUES (lower(i.name), true), (lower(i.sku), true), (lower(i.category), false)) AS w (word, is_product)
+    ), quoted AS (
+        SELECT coalesce(q.contact_id, d.contact_id) AS contact_id, coalesce(q.company_id, d.company_id) AS company_id, i.item
+        FROM crm.quote q
+        LEFT JOIN crm.deal d ON d.id = q.deal_id
+        JOIN crm.quote_line l ON l.quote_id = q.id
+        JOIN item i ON i.product_id = l.product_id
+        WHERE q.created_at <= as_of
+          AND (q.status IN ('draft', 'sent', 'viewed') OR q.status = 'refused' AND level = 'product' AND q.closed_at <= as_of AND q.closed_at > since)
     ), left_out AS (
         SELECT l.contact_id, l.item FROM line l
         UNION ALL
         SELECT t.id, l.item FROM target t JOIN line l ON l.company_id = t.company_id
         UNION ALL
-        SELECT o.contact_id, i.item FROM crm.owned_product o JOIN item i ON lower(btrim(o.product)) IN (lower(i.name), lower(i.sku))
+        SELECT o.contact_id, w.item FROM crm.owned_product o JOIN word w ON w.word = lower(btrim(o.product)) AND w.is_product
         WHERE o.purchased_at <= (as_of AT TIME ZONE 'UTC')::date
         UNION ALL
-        SELECT n.contact_id, i.item
-        FROM crm.contact_need n JOIN item i ON lower(btrim(n.subject)) = lower(i.category) OR level = 'product' AND lower(btrim(n.subject)) IN (lower(i.name), lower(i.sku))
+        SELECT n.contact_id, w.item FROM crm.contact_need n JOIN word w ON w.word = lower(btrim(n.subject)) AND (level = 'product' OR NOT w.is_product)
         WHERE n.kind = 'objection' AND n.valid @> as_of
         UNION ALL
-        SELECT t.id, i.item
-        FROM crm.quote q
-        LEFT JOIN crm.deal d ON d.id = q.deal_id
-        JOIN target t ON t.id = coalesce(q.contact_id, d.contact_id) OR t.company_id = coalesce(q.company_id, d.company_id)
-        JOIN crm.quote_line l ON l.quote_id = q.id
-        JOIN item i ON i.product_id = l.product_id
-        WHERE q.created_at <= as_of
-          AND (q.status IN ('draft', 'sent', 'viewed') OR q.status = 'refused' AND level = 'product' AND q.closed_at <= as_of AND q.closed_at > since)
+        SELECT q.contact_id, q.item FROM quoted q
+        UNION ALL
+        SELECT t.id, q.item FROM target t JOIN quoted q ON q.company_id = t.company_id
     ), best AS (
         SELECT DISTINCT ON (c.id, c.item) c.*
         FROM candidate c
