@@ -1,5 +1,4 @@
--- Opportunities: whitespace, return of channels, budgets, referrals; a close that
--- changes card, indicator and goal at once.
+-- Opportunities: whitespace, return of channels, budgets, referrals.
 \set SHOW_CONTEXT never
 SET datestyle = ISO;
 SET timezone = 'UTC';
@@ -152,36 +151,3 @@ INSERT INTO crm.activity (contact_id, kind, direction, occurred_at) VALUES (9000
 SELECT at, crm.may_nurture(900010, at) AS closed_cycle, crm.may_nurture(900007, at) AS other FROM unnest('{2025-05-31 11:59,2025-05-31 12:00,2025-08-31 11:59,2025-08-31 12:00}'::timestamptz[]) at;
 SELECT crm.may_nurture(-1), crm.may_nurture(NULL);
 ROLLBACK;
-\set ON_ERROR_ROLLBACK off
-
--- A close changes card, indicator and goal at COMMIT, all or none.  R-265 R-170
-INSERT INTO crm.agent (id, name) VALUES (975001, 'Opportunity Anna');
-INSERT INTO crm.contact (id, given_name, owner_id) VALUES (975001, 'Opportunity Olga', 975001);
-SELECT crm.create_pipeline('Opportunity', '{Talk,Offer}', flow => 'free') IS NOT NULL AS own_stages;
-INSERT INTO crm.deal (id, name, pipeline_id, contact_id, owner_id, amount, currency, created_at, stage_entered_at) VALUES (975001, 'Opportunity', crm.pipeline_id('Opportunity'), 975001, 975001, 100, (SELECT code FROM crm.base_currency), '2020-03-01', '2020-03-01');
-INSERT INTO crm.sales_goal (id, agent_id, period, target) VALUES (975001, 975001, '[2020-03-01,2020-04-01)', 200);
-CREATE TEMPORARY VIEW state AS
-SELECT (SELECT v.open_deal_count || ' open, ' || v.won_deal_count || ' won, ' || v.won_deal_total FROM crm.v_contact_metric v WHERE v.contact_id = 975001) AS metric,
-       (SELECT string_agg(d ->> 'stage', ', ') FROM jsonb_array_elements(crm.contact_card(975001) -> 'deals') d) AS card,
-       (SELECT k.value FROM crm.kpi_values('[2020-03-01,2020-04-01)', '2020-04-01') k WHERE k.agent_id = 975001 AND k.kpi = 'won_amount') AS kpi,
-       (SELECT g.percent FROM crm.goal_progress('2020-04-01') g WHERE g.goal_id = 975001) AS goal;
-GRANT SELECT ON state TO PUBLIC;
-SELECT * FROM state;
-BEGIN;
-SELECT crm.win_deal(975001, as_of => '2020-03-12');
-SELECT * FROM state;
-ROLLBACK;
-SELECT * FROM state;
-SELECT count(*) AS trace FROM crm.deal_history WHERE deal_id = 975001 AND field <> '*';
--- What fails at the end takes all with it.
-BEGIN;
-SELECT crm.win_deal(975001, as_of => '2020-03-12');
-SELECT 1 / 0;
-COMMIT;
-SELECT * FROM state;
-BEGIN;
-SELECT crm.win_deal(975001, as_of => '2020-03-12');
-COMMIT;
-SELECT * FROM state;
-DELETE FROM crm.sales_goal WHERE id = 975001;
-DROP VIEW state;
