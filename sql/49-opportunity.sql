@@ -103,7 +103,7 @@ COMMENT ON FUNCTION crm.may_nurture(bigint, timestamptz) IS 'Whether we may go t
 /* What a client could buy. */
 
 CREATE FUNCTION crm.whitespace(contact bigint DEFAULT NULL, level text DEFAULT 'product', look_back interval DEFAULT '2 years', min_peers integer DEFAULT 5,
-    as_of timestamptz DEFAULT now(),
+    min_share numeric DEFAULT 0.1, as_of timestamptz DEFAULT now(),
     OUT contact_id bigint, OUT product_id bigint, OUT product text, OUT category text, OUT basis text, OUT peers_are text,
     OUT peers bigint, OUT buyers bigint, OUT share numeric, OUT average_amount numeric, OUT expected_amount numeric, OUT currency text)
 RETURNS SETOF record
@@ -120,6 +120,8 @@ BEGIN
         RAISE EXCEPTION 'the time to look back must be longer than zero' USING ERRCODE = 'invalid_parameter_value';
     ELSIF min_peers IS NULL OR min_peers < 1 THEN
         RAISE EXCEPTION 'there must be at least one peer, not %', coalesce(min_peers::text, 'null') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF min_share IS NULL OR min_share NOT BETWEEN 0 AND 1 THEN
+        RAISE EXCEPTION 'a share of % is none', coalesce(min_share::text, 'null') USING ERRCODE = 'invalid_parameter_value', HINT = 'It is a number from 0 to 1.';
     END IF;
     since := (as_of AT TIME ZONE 'UTC' - look_back) AT TIME ZONE 'UTC';
     RETURN QUERY
@@ -157,12 +159,15 @@ BEGIN
         WHERE a.item IN (SELECT o.item FROM own o) GROUP BY a.item, b.item
     ), holder AS (
         SELECT b.item, count(*) AS holders FROM bought b GROUP BY b.item
-    ), candidate AS (
-        SELECT t.id, m.item, 'market' AS basis, NULL::bigint AS basis_item, t.industry, t.size, a.peers - t.is_buyer::integer AS peers, m.buyers, m.average
-        FROM target t JOIN market a ON a.industry = t.industry AND a.size = t.size JOIN market_item m ON m.industry = t.industry AND m.size = t.size
-        UNION ALL
-        SELECT o.contact_id, g.item, 'purchase', g.basis_item, NULL, NULL, h.holders - 1, g.buyers, g.average
-        FROM own o JOIN together g ON g.basis_item = o.item JOIN holder h ON h.item = o.item
+    ), offer AS MATERIALIZED (
+        -- Ranked once, so that of those of a contact the least number is the best.
+        SELECT x.*, row_number() OVER (ORDER BY x.buyers::numeric / x.peers DESC, x.peers DESC, x.basis, x.basis_item, x.industry, x.size, x.item) AS rank
+        FROM (SELECT m.item, 'market' AS basis, NULL::bigint AS basis_item, a.industry, a.size, v.is_buyer, a.peers - v.is_buyer::integer AS peers, m.buyers, m.average
+              FROM market a JOIN market_item m ON m.industry = a.industry AND m.size = a.size CROSS JOIN (VALUES (false), (true)) AS v (is_buyer)
+              UNION ALL
+              SELECT g.item, 'purchase', g.basis_item, NULL, NULL, NULL, h.holders - 1, g.buyers, g.average
+              FROM together g JOIN holder h ON h.item = g.basis_item) x
+        WHERE x.peers >= min_peers AND x.buyers >= min_share * x.peers AND EXISTS (SELECT FROM item i WHERE i.item = x.item AND i.active)
     ), word AS (
         -- What people call it who write no number.
         SELECT w.word, w.is_product, i.item FROM item i CROSS JOIN LATERAL (VALUES (lower(i.name), true), (lower(i.sku), true), (lower(i.category), false)) AS w (word, is_product)
@@ -189,22 +194,23 @@ BEGIN
         UNION ALL
         SELECT t.id, q.item FROM target t JOIN quoted q ON q.company_id = t.company_id
     ), best AS (
-        SELECT DISTINCT ON (c.id, c.item) c.*
-        FROM candidate c
-        WHERE c.peers >= min_peers AND NOT EXISTS (SELECT FROM left_out x WHERE x.contact_id = c.id AND x.item = c.item)
-          AND EXISTS (SELECT FROM item i WHERE i.item = c.item AND i.active)
-        ORDER BY c.id, c.item, c.buyers::numeric / c.peers DESC, c.peers DESC, c.basis, c.basis_item
+        SELECT c.id, c.item, min(c.rank) AS rank
+        FROM (SELECT t.id, f.item, f.rank FROM target t JOIN offer f ON f.industry = t.industry AND f.size = t.size AND f.is_buyer = t.is_buyer
+              UNION ALL
+              SELECT o.contact_id, f.item, f.rank FROM own o JOIN offer f ON f.basis_item = o.item) c
+        WHERE NOT EXISTS (SELECT FROM left_out x WHERE x.contact_id = c.id AND x.item = c.item)
+        GROUP BY c.id, c.item
     )
-    SELECT b.id, CASE level WHEN 'product' THEN b.item END, CASE level WHEN 'product' THEN i.name END, i.category, b.basis,
-           CASE b.basis WHEN 'purchase' THEN 'buyers of ' || CASE level WHEN 'product' THEN w.name ELSE w.category END
-                        ELSE b.industry || (CASE b.size WHEN 0 THEN ', under 10 employees' WHEN 1 THEN ', 10 to 49 employees'
+    SELECT b.id, CASE level WHEN 'product' THEN f.item END, CASE level WHEN 'product' THEN i.name END, i.category, f.basis,
+           CASE f.basis WHEN 'purchase' THEN 'buyers of ' || CASE level WHEN 'product' THEN w.name ELSE w.category END
+                        ELSE f.industry || (CASE f.size WHEN 0 THEN ', under 10 employees' WHEN 1 THEN ', 10 to 49 employees'
                                                         WHEN 2 THEN ', 50 to 249 employees' WHEN 3 THEN ', 250 employees and more' ELSE ', size not known' END) END,
-           b.peers, b.buyers, round(b.buyers::numeric / b.peers, 4), round(b.average, 4), round(b.average * b.buyers / b.peers, 4), (SELECT y.code FROM crm.base_currency y)
-    FROM best b JOIN item i ON i.product_id = b.item LEFT JOIN item w ON w.product_id = b.basis_item
-    ORDER BY b.id, b.average * b.buyers / b.peers DESC NULLS LAST, b.buyers::numeric / b.peers DESC, i.name, b.item;
+           f.peers, f.buyers, round(f.buyers::numeric / f.peers, 4), round(f.average, 4), round(f.average * f.buyers / f.peers, 4), (SELECT y.code FROM crm.base_currency y)
+    FROM best b JOIN offer f ON f.rank = b.rank JOIN item i ON i.product_id = f.item LEFT JOIN item w ON w.product_id = f.basis_item
+    ORDER BY b.id, f.average * f.buyers / f.peers DESC NULLS LAST, f.rank;
 END
 $$;
-COMMENT ON FUNCTION crm.whitespace(bigint, text, interval, integer, timestamptz) IS 'Unused opportunities of one contact, or of all who live and are not archived: the products (or categories) that peers bought in the time before as_of and the contact did not. Peers are, by basis, market: buyers whose main company has the same industry and size (under 10, 50, 250 employees, or more); purchase: buyers of a product that the contact bought. Of both the one with the greater share stands, where there are at least min_peers. share is that of peers who bought it; average_amount what one of these spent on it in that time, in the base currency; expected_amount the product of both, by which they are ordered. Left out are what the contact or the main company ever bought (orders that count, not returned), what is in crm.owned_product by name or article number, what the contact objects to (crm.contact_need, by name, article number or category), what a quote refused in that time offered (as a product), what an open quote offers, and what is not offered any more. Errors: 22023 unknown level, time to look back or number of peers out of range.';
+COMMENT ON FUNCTION crm.whitespace(bigint, text, interval, integer, numeric, timestamptz) IS 'Unused opportunities of one contact, or of all who live and are not archived: the products (or categories) that peers bought in the time before as_of and the contact did not. Peers are, by basis, market: buyers whose main company has the same industry and size (under 10, 50, 250 employees, or more); purchase: buyers of a product that the contact bought. Of both the one with the greater share stands, where there are at least min_peers, of whom at least min_share bought it. share is that of peers who bought it; average_amount what one of these spent on it in that time, in the base currency; expected_amount the product of both, by which they are ordered. Left out are what the contact or the main company ever bought (orders that count, not returned), what is in crm.owned_product by name or article number, what the contact objects to (crm.contact_need, by name, article number or category), what a quote refused in that time offered (as a product), what an open quote offers, and what is not offered any more. Errors: 22023 unknown level, time to look back, number or share of peers out of range.';
 
 /* What channels bring. */
 

@@ -23,6 +23,7 @@ SELECT 900000 + n, 900000 + n, row_number() OVER (PARTITION BY n ORDER BY p), 90
 FROM (VALUES (1, 1, 50), (2, 1, 50), (2, 2, 100), (2, 3, 400), (3, 1, 50), (3, 2, 200), (3, 3, 400), (3, 7, 10), (4, 2, 300), (4, 5, 5), (4, 4, 80), (5, 5, 5), (5, 4, 80), (5, 7, 10),
              (6, 6, 60), (6, 5, 5), (7, 1, 50)) v (n, p, a);
 SELECT product_id, product, category, basis, peers_are, peers, buyers, share, average_amount, expected_amount, currency FROM crm.whitespace(900001, min_peers => 2, as_of => '2026-01-01');
+SELECT product, share FROM crm.whitespace(900001, min_peers => 2, min_share => 0.5, as_of => '2026-01-01');
 SELECT contact_id, product, basis, share FROM crm.whitespace(900007, min_peers => 2, as_of => '2026-01-01');
 SELECT count(*) FROM crm.whitespace(900008, min_peers => 1, as_of => '2026-01-01');
 SELECT product_id, product, category, peers_are, peers, buyers, share, expected_amount FROM crm.whitespace(900001, 'category', min_peers => 2, as_of => '2026-01-01');
@@ -55,6 +56,7 @@ SELECT (SELECT count(*) FROM crm.v_whitespace) = (SELECT count(*) FROM crm.white
 SELECT crm.whitespace(1, 'brand');
 SELECT crm.whitespace(1, look_back => '0');
 SELECT crm.whitespace(1, min_peers => 0);
+SELECT crm.whitespace(1, min_share => 2);
 
 -- Return of channels, against sums by hand.  R-121
 DELETE FROM crm.order_line WHERE contact_id > 900000;
