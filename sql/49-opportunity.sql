@@ -238,7 +238,7 @@ SET jit = off AS $$
            round((sum(f.revenue) - sum(f.spend)) / nullif(sum(f.spend), 0), 4), (SELECT b.code FROM crm.base_currency b)
     FROM found f GROUP BY f.month, f.channel ORDER BY f.month, f.channel
 $$;
-COMMENT ON FUNCTION crm.channel_roi(date, date, text, interval) IS 'Revenue and spend by month (in UTC) and channel, in the base currency: the orders that count, shared among the touches of leads (crm.v_channel_touch) of the time before them by a model of crm.attribution(); the spend of crm.channel_spend as crm.v_cac shares it out. The row without channel has the orders without a touch and the spend that no channel has, so that the rows of a month add up to all its orders and spend. profit is revenue less spend, roi profit by spend, null without spend. since is rounded to its month. Errors: those of crm.attribute_orders().';
+COMMENT ON FUNCTION crm.channel_roi(date, date, text, interval) IS 'Revenue and spend by month (in UTC) and channel, in the base currency: the orders that count, shared among the touches of leads (crm.v_channel_touch) of the time before them by a model of crm.attribution(); the spend of crm.channel_spend as crm.v_cac shares it out. The row without channel has the orders without a touch and the spend that no channel has, so that the rows of a month add up to all its orders and spend. profit is revenue less spend, roi profit by spend, null without spend. Months are whole: since is rounded down, until, which is excluded, up. Errors: those of crm.attribute_orders().';
 
 CREATE FUNCTION crm.suggest_budget(total numeric, floors jsonb DEFAULT '{}', caps jsonb DEFAULT '{}', months integer DEFAULT 12, model text DEFAULT 'linear',
     as_of timestamptz DEFAULT now(),
