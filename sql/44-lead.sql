@@ -194,6 +194,9 @@ BEGIN
             fields := fields || jsonb_build_object('territory_id', found);
         END IF;
     END IF;
+    IF payload ->> 'referral_code' IS NOT NULL AND crm.referrer(payload ->> 'referral_code') IS NULL THEN
+        problems := problems || jsonb_build_object('field', 'referral_code', 'value', payload -> 'referral_code', 'code', 'LEAD_REFERRAL', 'reason', 'It is no contact''s code.');
+    END IF;
     -- Several consents, each by itself.
     SELECT fields || jsonb_build_object('consent', coalesce(jsonb_agg(c.e ORDER BY c.n) FILTER (WHERE c.good), '[]')),
            problems || coalesce(jsonb_agg(jsonb_build_object('field', 'consent', 'value', c.e, 'code', 'LEAD_CONSENT', 'reason', 'It has no purpose, or a status other than granted, denied and withdrawn.') ORDER BY c.n)
@@ -446,7 +449,7 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.lead_id FROM crm.capture_leads(source, ARRAY[payload], ARRAY[submission_key], as_of) c
 $$;
-COMMENT ON FUNCTION crm.capture_lead(text, jsonb, text, timestamptz) IS 'Takes what a person sent as a lead and gives its number: the lead, its touches and consents, in one transaction. Keys of payload: name (or given_name, middle_name, family_name), email, phone, company, job_title, city, country, interest_reason, need, message, amount, currency, owner, territory, consent, channel, utm_source, utm_medium, utm_campaign, utm_term, utm_content, cost, or touches, an array of {at, channel, source, medium, campaign, term, content, cost}; all is kept in crm.lead.payload, and what cannot be read in crm.lead.problems with the reason. Sent again with the same source and submission_key it is the same lead: an open one takes what has changed. A person who is known by address or number is attached, and the owner is that of the contact; otherwise crm.assignment_rule says whose it is. Errors: 22023 no source.';
+COMMENT ON FUNCTION crm.capture_lead(text, jsonb, text, timestamptz) IS 'Takes what a person sent as a lead and gives its number: the lead, its touches and consents, in one transaction. Keys of payload: name (or given_name, middle_name, family_name), email, phone, company, job_title, city, country, interest_reason, need, message, amount, currency, owner, territory, consent, channel, utm_source, utm_medium, utm_campaign, utm_term, utm_content, cost, referral_code (crm.referral_code() of who referred the person, see crm.referral), or touches, an array of {at, channel, source, medium, campaign, term, content, cost}; all is kept in crm.lead.payload, and what cannot be read in crm.lead.problems with the reason. Sent again with the same source and submission_key it is the same lead: an open one takes what has changed. A person who is known by address or number is attached, and the owner is that of the contact; otherwise crm.assignment_rule says whose it is. Errors: 22023 no source.';
 
 /* Converting. */
 
