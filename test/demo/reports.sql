@@ -20,6 +20,7 @@ SELECT rank, agent, points, won_amount, won_deals, lost_deals, win_rate, round(c
 FROM crm.manager_kpi(:'reported') LIMIT 5;
 \set ECHO none
 \endif
+\echo
 \echo 'What changed the open deals; the first line and the changes add up to the last:'
 \set ECHO queries
 SELECT change, deals, amount, currency
