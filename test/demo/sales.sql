@@ -63,7 +63,6 @@ SELECT crm.create_payment(jsonb_build_object('contact_id', :payer, 'order_id', :
 \set ECHO queries
 SELECT crm.record_payment_status('bank', 'p-1', 'paid', '2026-03-24 10:02+03', 'message-3');
 SELECT crm.record_payment_status('bank', 'p-1', 'authorized', '2026-03-24 10:01+03', 'message-2');
-SELECT crm.record_payment_status('bank', 'p-1', 'paid', '2026-03-24 10:02+03', 'message-3');
 \set ECHO none
 :table
 SELECT number, status, due_amount, paid_amount, open_amount, currency FROM crm.v_order_balance WHERE order_id = :placed_order;
@@ -94,21 +93,19 @@ SELECT rule, agent, outcome, reason FROM crm.explain_assignment('lead', :lead);
 \set ECHO none
 SELECT pg_temp.insist(count(*) FILTER (WHERE outcome = 'assigned' AND agent = 'Oleg Hart') = 1, 'the lead did not go to who is there') FROM crm.explain_assignment('lead', :lead) \gset
 \echo 'Two clicks on "convert":'
+:plain
 \set ECHO queries
-SELECT * FROM crm.convert_lead(:lead, as_of => '2026-03-10 09:00+03');
-SELECT * FROM crm.convert_lead(:lead, as_of => '2026-03-10 09:00+03');
+SELECT contact_id, deal_id, was_converted FROM crm.convert_lead(:lead, as_of => '2026-03-10 09:00+03');
+SELECT contact_id, deal_id, was_converted FROM crm.convert_lead(:lead, as_of => '2026-03-10 09:00+03');
 \set ECHO none
+:table
 SELECT pg_temp.insist(count(*) = 1, 'the lead became more than one deal') FROM crm.deal d JOIN crm.lead l ON l.deal_id = d.id WHERE l.id = :lead \gset
 \endif
 
 \echo
 \echo 'An answer within eight working hours of Friday, 17:30. Why is that Tuesday?'
-:plain
-\set ECHO queries
-SELECT crm.create_calendar('office', 'Mo-Fr 09:00-13:00,14:00-18:00', 'Europe/Moscow');
-SELECT crm.set_business_day('office', '2026-03-09', 'closed', 'instead of 8 March');
-\set ECHO none
-:table
+SELECT crm.create_calendar('office', 'Mo-Fr 09:00-13:00,14:00-18:00', 'Europe/Moscow') AS nothing,
+       crm.set_business_day('office', '2026-03-09', 'closed', 'instead of 8 March') AS neither \gset
 \set ECHO queries
 SELECT day, to_char(starts AT TIME ZONE 'Europe/Moscow', 'HH24:MI') AS starts, to_char(ends AT TIME ZONE 'Europe/Moscow', 'HH24:MI') AS ends, counted, running, note
 FROM crm.explain_deadline('office', '2026-03-06 17:30+03', '8 hours');
