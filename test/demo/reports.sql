@@ -39,6 +39,6 @@ FROM unnest('{weighted,category,historical}'::text[]) method,
 WHERE is_total;
 \set ECHO none
 \else
-\echo 'There is nothing to make a forecast of: no promised days, no stays at the stages.'
+\echo 'There is nothing to make a forecast of: no promised days, no moves from stage to stage.'
 \endif
 \endif
