@@ -45,6 +45,12 @@ FROM (SELECT count(*) FILTER (WHERE part[1]::integer BETWEEN 13 AND 31 AND part[
       FROM (SELECT regexp_match(l.fields[f.n], '^\s*(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}\M') AS part
             FROM demo_field f CROSS JOIN demo_line l WHERE f.field IN ('started', 'closed') AND l.n > 1) d) x
 \gset
+-- The file is read as of the end of its last day, and the month of that day is reported.
+SELECT least(d.last_day + 1, now()) AS reported_at, daterange(date_trunc('month', d.last_day)::date, d.last_day + 1) AS reported
+FROM (SELECT least(max(crm.try_date(l.fields[f.n], :'deals_date_order')), (now() AT TIME ZONE 'UTC')::date) AS last_day
+      FROM demo_field f CROSS JOIN demo_line l WHERE f.field IN ('started', 'closed') AND l.n > 1) x
+CROSS JOIN LATERAL (SELECT coalesce(x.last_day, (now() AT TIME ZONE 'UTC')::date)) AS d (last_day)
+\gset
 -- Which stages end a deal.
 SELECT coalesce(array_agg(DISTINCT value) FILTER (WHERE value ~* '(\mwon\M|выигр|успеш|оплачен|заключ)'), '{Won}')::text AS won,
        coalesce(array_agg(DISTINCT value) FILTER (WHERE value ~* '(\mlost\M|проигр|потер|отказ|провал|закрыта и не реал)'), '{Lost}')::text AS lost
@@ -62,7 +68,7 @@ SELECT format('Dates are read %s first (%s of them can be read in one order only
 \set ECHO queries
 SELECT * FROM crm.import_deals('public.deal_file', pipeline => 'Imported', system => 'file',
         columns => :'columns',
-        won => :'won', lost => :'lost', date_order => :'deals_date_order');
+        won => :'won', lost => :'lost', date_order => :'deals_date_order', as_of => :'reported_at');
 \set ECHO none
 SELECT round(extract(epoch FROM clock_timestamp() - :'step_began'::timestamptz)::numeric, 1) AS took,
        to_char(count(*), 'FM999,999,999') AS taken, count(*) > 0 AS has_deals, crm.pipeline_id('Imported') AS pipeline
