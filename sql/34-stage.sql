@@ -604,6 +604,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     relation text;
     role text;
+    owned CONSTANT text := 'deal_id IN (SELECT d.id FROM crm.deal d WHERE d.owner_id IS NULL OR d.owner_id IN (SELECT crm.my_agent_ids()))';
     known text[] := ARRAY(SELECT r FROM unnest(see_all) r WHERE EXISTS (SELECT FROM pg_roles p WHERE p.rolname = r) ORDER BY r);
 BEGIN
     PERFORM crm.require_installed();
@@ -617,7 +618,13 @@ BEGIN
         CONTINUE WHEN relation = 'deal_history';
         EXECUTE format('CREATE POLICY deal_write ON crm.%I USING (deal_id IN (SELECT d.id FROM crm.deal d))', relation);
     END LOOP;
-    FOREACH relation IN ARRAY '{deal,deal_history,deal_contact,deal_milestone,document,deal_qualification}'::text[] LOOP
+    -- Who takes part is said by the owner of the deal; reading that asks for
+    -- nothing, as the policy of deals itself reads it.
+    EXECUTE 'CREATE POLICY deal_read ON crm.deal_member FOR SELECT USING (true)';
+    EXECUTE format('CREATE POLICY deal_make ON crm.deal_member FOR INSERT WITH CHECK (%s)', owned);
+    EXECUTE format('CREATE POLICY deal_change ON crm.deal_member FOR UPDATE USING (%s)', owned);
+    EXECUTE format('CREATE POLICY deal_write ON crm.deal_member FOR DELETE USING (%s)', owned);
+    FOREACH relation IN ARRAY '{deal,deal_history,deal_contact,deal_milestone,document,deal_qualification,deal_member}'::text[] LOOP
         FOREACH role IN ARRAY known LOOP
             EXECUTE format('CREATE POLICY %I ON crm.%I TO %I USING (true)', 'see_all_' || role, relation, role);
         END LOOP;
@@ -627,7 +634,7 @@ BEGIN
                   coalesce(nullif(array_to_string(known, ', '), ''), 'the owner of the tables alone'));
 END
 $$;
-COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last; members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Errors: 42501 another called it.';
+COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last, and who is a member of these; members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Errors: 42501 another called it.';
 
 CREATE FUNCTION crm.disable_deal_security() RETURNS void
 LANGUAGE plpgsql
@@ -638,7 +645,7 @@ BEGIN
     PERFORM crm.require_installed();
     FOR policy IN
         SELECT c.relname, p.polname FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname ~ '^(deal_(read|make|change|write)|see_all_.*)$'
-        WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN ('deal', 'deal_history', 'deal_contact', 'deal_milestone', 'document', 'deal_qualification')
+        WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN ('deal', 'deal_history', 'deal_contact', 'deal_milestone', 'document', 'deal_qualification', 'deal_member')
           AND c.relkind = 'r' ORDER BY c.relname, p.polname
     LOOP
         IF policy.polname IS NOT NULL THEN

@@ -20,6 +20,7 @@ DROP FUNCTION crm.allow_transition(text, text, text);
 -- @whole sql/47-deal-time.sql
 -- @whole sql/47-order-import.sql
 -- @whole sql/48-forecast.sql
+-- @whole sql/49-opportunity.sql
 -- @whole sql/49-sales-report.sql
 -- @whole sql/19-comment.sql
 -- @schema_source

@@ -75,6 +75,10 @@ CREATE INDEX payment_event_payment ON crm.payment_event (provider, provider_paym
 CREATE FUNCTION crm.payment_events_added() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    contacts bigint[];
+    payments bigint[];
+    statuses text[];
 BEGIN
     -- The greatest message wins, and the greatest of all is the same in
     -- whatever order they are compared.
@@ -99,7 +103,12 @@ BEGIN
             paid_at = least(k.paid_at, excluded.paid_at)
         RETURNING k.contact_id, k.payment_id, k.status
     )
-    UPDATE crm.payment p SET status = c.status FROM changed c WHERE p.contact_id = c.contact_id AND p.id = c.payment_id;
+    SELECT array_agg(c.contact_id), array_agg(c.payment_id), array_agg(c.status) INTO contacts, payments, statuses
+    FROM changed c WHERE c.payment_id IS NOT NULL;
+    -- A statement of its own: the payment may have come while the key was waited for.
+    UPDATE crm.payment p SET status = c.status
+    FROM unnest(contacts, payments, statuses) AS c (contact_id, payment_id, status)
+    WHERE p.contact_id = c.contact_id AND p.id = c.payment_id;
     RETURN NULL;
 END
 $$;

@@ -175,6 +175,7 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA crm TO regress_crm_ann, regress_crm_bob, 
 INSERT INTO crm.deal (id, name, owner_id) VALUES (900201, 'Ann''s', 900001), (900202, 'Bob''s', 900002), (900203, 'Nobody''s', NULL), (900204, 'Ann''s too', 900001);
 INSERT INTO crm.deal_member (deal_id, agent_id, role) VALUES (900201, 900002, 'designer');
 INSERT INTO crm.deal_milestone (deal_id, kind) SELECT id, 'delivery' FROM crm.deal WHERE id BETWEEN 900201 AND 900204;
+GRANT INSERT ON crm.deal_member TO regress_crm_bob;
 SELECT crm.enable_deal_security('{regress_crm_boss,regress_crm_nobody}');
 SET LOCAL ROLE regress_crm_bob;
 SELECT id, name FROM crm.deal WHERE id BETWEEN 900201 AND 900204 ORDER BY id;
@@ -187,6 +188,8 @@ SELECT crm.move_deal(900204, 'Qualified');
 UPDATE crm.deal SET owner_id = 900002 WHERE id = 900203 RETURNING name;
 INSERT INTO crm.deal (name, owner_id) VALUES ('For Ann', 900001);
 INSERT INTO crm.deal_milestone (deal_id, kind) VALUES (900204, 'spy');
+-- Nobody makes himself a member.
+INSERT INTO crm.deal_member (deal_id, agent_id) SELECT d, 900002 FROM unnest('{900201,900202,900203,900204}'::bigint[]) d ON CONFLICT DO NOTHING;
 RESET ROLE;
 SET LOCAL ROLE regress_crm_boss;
 SELECT count(*) FROM crm.deal WHERE id BETWEEN 900201 AND 900204;
