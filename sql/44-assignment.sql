@@ -311,7 +311,7 @@ BEGIN
     IF given_ids IS NULL THEN
         RETURN;
     END IF;
-    PERFORM set_config('crm.effective_at', as_of::text, true);
+    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
     EXECUTE format('UPDATE %s x SET %I = $2[u.member] FROM unnest($1, $3) AS u (id, member) WHERE x.id = u.id',
                    CASE r.what WHEN 'lead' THEN 'crm.lead' WHEN 'deal' THEN 'crm.deal' WHEN 'contact' THEN 'crm.contact' ELSE 'crm.task' END,
                    CASE WHEN is_task THEN 'assignee_id' ELSE 'owner_id' END) USING given_ids, agents, given_members;
@@ -556,7 +556,7 @@ BEGIN
     LEFT JOIN unnest(given_units, given_agents) AS g (unit, agent_id) ON g.unit = coalesce(-u.company_id, u.id);
 
     IF NOT dry_run AND result_ids IS NOT NULL THEN
-        PERFORM set_config('crm.effective_at', as_of::text, true);
+        PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
         UPDATE crm.contact c SET owner_id = u.agent_id FROM unnest(result_ids, result_agents) AS u (id, agent_id) WHERE c.id = u.id AND u.agent_id IS NOT NULL;
         UPDATE crm.company o SET owner_id = u.agent_id
         FROM (SELECT DISTINCT r.company_id, r.agent_id FROM unnest(result_companies, result_agents) AS r (company_id, agent_id)) u
@@ -657,7 +657,7 @@ BEGIN
     END IF;
     UPDATE crm.agent a SET team_id = coalesce(new_team_id, a.team_id), active = a.active AND NOT leaves WHERE a.id = who;
 
-    PERFORM set_config('crm.effective_at', as_of::text, true);
+    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
     IF portfolio = 'transfer' THEN
         WITH moved AS (UPDATE crm.contact c SET owner_id = to_agent_id WHERE c.owner_id = who AND c.deleted_at IS NULL AND c.merged_into IS NULL RETURNING c.id)
         SELECT array_agg(m.id) INTO moved_contacts FROM moved m;

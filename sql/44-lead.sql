@@ -109,7 +109,7 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN CASE WHEN value ~ '(Z|[T ].*[+-]\d\d(:?\d\d)?)$' THEN value::timestamptz ELSE value::timestamp AT TIME ZONE 'UTC' END;
-EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
+EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format OR invalid_time_zone_displacement_value THEN
     RETURN NULL;
 END
 $$;
@@ -501,7 +501,7 @@ BEGIN
                       HINT = 'Look at crm.lead_duplicates(), then convert with duplicates => ''attach'' or ''new''.';
         END IF;
     END IF;
-    PERFORM set_config('crm.effective_at', as_of::text, true);
+    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
     IF person IS NULL THEN
         IF num_nonnulls(l.name, l.email, l.phone, l.company) = 0 THEN
             RAISE EXCEPTION 'lead % has no name, address, number or company to know the person by', l.id
