@@ -201,12 +201,12 @@ interval_note(CrmBusinessCalendar *calendar, int day, const CrmWorkInterval *int
 {
 	const char *name = crm_work_day(calendar, day)->name;
 	int64		change = crm_clock_change(calendar, interval->starts, interval->ends);
+	int			minutes = (int) ((change < 0 ? -change : change) / USECS_PER_MINUTE);
 	const char *clocks;
 
 	if (change == 0)
 		return name;
-	clocks = psprintf("clocks are set %s by %02d:%02d", change > 0 ? "forward" : "back",
-					  (int) (Abs(change) / USECS_PER_HOUR), (int) (Abs(change) % USECS_PER_HOUR / USECS_PER_MINUTE));
+	clocks = psprintf("clocks are set %s by %02d:%02d", change > 0 ? "forward" : "back", minutes / 60, minutes % 60);
 	return name == NULL ? clocks : psprintf("%s; %s", name, clocks);
 }
 
