@@ -56,10 +56,10 @@ CREATE VIEW answer AS SELECT contact_id, crm.retention(kind = 1, at > 'epoch'::t
     crm.sequence_match('(?1)(?t<=3 hours)(?2)(?t>2 days)(?t<=3 days)(?3)', at, kind = 1, kind = 2, kind = 3) AS m, crm.journey_path('kind ' || kind, at) AS p FROM many GROUP BY 1;
 CREATE TABLE serial AS SELECT * FROM answer;
 SELECT sum(s), count(*) FILTER (WHERE m), count(*) FILTER (WHERE r[2]), sum(cardinality(p)) FROM serial;
-SET max_parallel_workers_per_gather = 2;
+SET max_parallel_workers_per_gather = 2; SET enable_sort = off;
 EXPLAIN (COSTS OFF) SELECT * FROM answer;
 SELECT count(*) FROM (TABLE answer EXCEPT TABLE serial) x;
-RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET max_parallel_workers_per_gather; RESET enable_sort;
 DROP VIEW answer;
 DROP TABLE serial, many, visit;
 
