@@ -3,6 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use CrmTest;
 use IPC::Run qw(start);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -108,7 +109,7 @@ my $tick = start(\@tick, '>', \$out, '2>', \$err);
 $node->poll_query_until('branch', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'tick' AND wait_event = 'PgSleep'});
 kill 'KILL', $node->safe_psql('branch', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'tick'});
 eval { $tick->finish };
-$node->poll_query_until('postgres', 'SELECT true');
+crm_server_is_back($node) or die 'the server did not start again';
 is($node->safe_psql('branch', q{SELECT next_run_at = '2026-01-05 00:01', failures, last_result, (SELECT count(*) FROM trace),
 	(SELECT count(*) FROM crm.job_run WHERE job = 'slow') FROM crm.job WHERE name = 'slow'}), 't|1|began and did not end|0|0', 'nothing remains of the run but that it failed');
 

@@ -93,7 +93,7 @@ SKIP:
 	($helper, $out, $err) = run_and("SET crm.match_workers = 2; SELECT crm.dedupe('person')", sub { kill 9, $_[0] });
 	isnt($helper, '', 'a helping process was killed');
 	like($err, qr/terminating connection because of crash|server closed the connection/, 'the session ends');
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not start again';
+	crm_server_is_back($node) or die 'the server did not start again';
 	is($node->safe_psql('postgres', $found), $alone, 'what was found before stays');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM crm.v_match_progress"), '0', 'no run is under way');
 }

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(crm_node crm_sample_data crm_door_data crm_door_works crm_state crm_catalog crm_same);
+our @EXPORT = qw(crm_node crm_server_is_back crm_sample_data crm_door_data crm_door_works crm_state crm_catalog crm_same);
 
 # A started server in UTF8 with the settings by which it finds the extension.
 sub crm_node
@@ -22,6 +22,19 @@ sub crm_node
 	$node->append_conf('postgresql.conf', $extra) if defined $extra;
 	$node->start;
 	return $node;
+}
+
+# Waits until the server takes connections again after a crash. psql cannot be
+# asked: one that is refused before it has read its query breaks the pipe.
+sub crm_server_is_back
+{
+	my ($node) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return 1 if system_log('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0;
+		select undef, undef, undef, 0.1;
+	}
+	return 0;
 }
 
 # Contacts with everything that hangs on them, through the public functions.
