@@ -126,10 +126,15 @@ SELECT crm.create_payment('{"contact_id": -1, "amount": 1}');
 -- The gateway hands in messages and sees no payment; an agent takes money.
 SET LOCAL client_min_messages = warning;
 SELECT crm.create_roles();
+INSERT INTO crm.contact_identity (contact_id, provider, external_id) VALUES (940002, 'card', 'known');
 SET LOCAL ROLE crm_gateway;
 SELECT crm.record_payment_status('acme', 'z1', 'paid', '2026-04-06');
 SELECT crm.ingest_receipt('f2', 'shop', '2026-04-04', 5, 'USD');
+SELECT crm.ingest_receipt('f3', 'shop', '2026-04-04', 5, 'USD', card => 'known') > 0 AS ordered;
 SELECT count(*) FROM crm.payment;
+SELECT contact_id FROM crm.receipt;
+SELECT card, phone, phone_key FROM crm.receipt;
+SELECT lines FROM crm.receipt;
 UPDATE crm.payment_event SET status = 'paid';
 SET LOCAL ROLE crm_agent;
 SELECT status FROM crm.payment WHERE provider_payment_id = 'z1';
