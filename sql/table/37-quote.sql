@@ -120,6 +120,7 @@ DECLARE
     less_contacts bigint[];     -- lines of which less is to be had than before
     less_orders bigint[];
     less_lines integer[];
+    is_merge CONSTANT boolean := crm.merge_mode() <> 'off';     -- which writes orders as they were
     wrong record;
 BEGIN
     CASE TG_OP
@@ -159,7 +160,7 @@ BEGIN
         END IF;
     END IF;
     -- What is in shipments stays ordered.
-    IF less_lines IS NOT NULL AND crm.merge_mode() = 'off' THEN
+    IF less_lines IS NOT NULL AND NOT is_merge THEN
         SELECT t.order_id, t.line_number, coalesce(l.quantity, 0) AS quantity, p.quantity AS shipped INTO wrong
         FROM unnest(less_contacts, less_orders, less_lines) AS t (contact_id, order_id, line_number)
         JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.order_id
@@ -177,7 +178,7 @@ BEGIN
         END IF;
     END IF;
     UPDATE crm.sales_order s
-    SET amount = t.amount, status = CASE WHEN t.is_returned AND s.status IN ('paid', 'shipped', 'completed') THEN 'returned' ELSE s.status END
+    SET amount = t.amount, status = CASE WHEN t.is_returned AND s.status IN ('paid', 'shipped', 'completed') AND NOT is_merge THEN 'returned' ELSE s.status END
     FROM (SELECT r.contact_id, r.id, r.is_returned, CASE WHEN r.is_returned THEN greatest(r.amount, 0) ELSE r.amount END AS amount
           FROM (SELECT u.contact_id, u.id, l.amount, coalesce(l.returned > 0, false) AND crm.order_is_returned(u.contact_id, u.id) AS is_returned
                 FROM unnest(contact_ids, order_ids) AS u (contact_id, id)
@@ -185,7 +186,7 @@ BEGIN
                                     FROM crm.order_line l WHERE l.contact_id = u.contact_id AND l.order_id = u.id) l) r) t
     WHERE s.contact_id = t.contact_id AND s.id = t.id
       AND (s.amount IS DISTINCT FROM t.amount OR less_lines IS NOT NULL OR t.is_returned AND s.status IN ('paid', 'shipped', 'completed'));
-    IF less_lines IS NOT NULL AND crm.merge_mode() = 'off' THEN
+    IF less_lines IS NOT NULL AND NOT is_merge THEN
         PERFORM crm.follow_shipments(contact_ids, order_ids);
     END IF;
     RETURN NULL;
