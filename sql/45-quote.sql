@@ -171,14 +171,15 @@ BEGIN
                   HINT = 'Fields are sku or product_id, description, quantity, unit_price, discount_percent, tax_rate, tax_included and unit_cost.';
     END IF;
     RETURN QUERY
-    SELECT l.n::integer, coalesce((l.line ->> 'product_id')::bigint, CASE WHEN strict THEN crm.product_id(l.line ->> 'sku') ELSE (SELECT p.id FROM crm.product p WHERE p.sku = l.line ->> 'sku') END),
+    SELECT l.n::integer, coalesce(CASE WHEN strict THEN (l.line ->> 'product_id')::bigint ELSE (SELECT p.id FROM crm.product p WHERE p.id = (l.line ->> 'product_id')::bigint) END,
+                                      CASE WHEN strict THEN crm.product_id(l.line ->> 'sku') ELSE (SELECT p.id FROM crm.product p WHERE p.sku = l.line ->> 'sku') END),
            coalesce(l.line ->> 'description', CASE WHEN NOT strict THEN (SELECT coalesce(p.name, l.line ->> 'sku') FROM (SELECT) one LEFT JOIN crm.product p ON p.sku = l.line ->> 'sku') END),
            coalesce((l.line ->> 'quantity')::numeric, 1), (l.line ->> 'unit_price')::numeric, coalesce((l.line ->> 'discount_percent')::numeric, 0),
            (l.line ->> 'tax_rate')::numeric, (l.line ->> 'tax_included')::boolean, (l.line ->> 'unit_cost')::numeric
     FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (line, n);
 END
 $$;
-COMMENT ON FUNCTION crm.document_lines(jsonb, boolean) IS 'The lines of a quote or receipt that are given as a JSON array, as rows. Not strict, an unknown sku is a line without product whose description it is. Errors: 22023 no array, or an unknown field; RM004 no product of that sku.';
+COMMENT ON FUNCTION crm.document_lines(jsonb, boolean) IS 'The lines of a quote or receipt that are given as a JSON array, as rows. Not strict, an unknown sku, or product_id, is a line without product; the description of one is its sku. Errors: 22023 no array, or an unknown field; RM004 no product of that sku.';
 
 CREATE FUNCTION crm.create_quote(quote jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -251,12 +252,16 @@ COMMENT ON FUNCTION crm.send_quote(bigint, timestamptz) IS 'Marks a draft as sen
 CREATE FUNCTION crm.view_quote(quote_id bigint, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_status text;
 BEGIN
-    -- Who looks again at what is decided changes nothing.
-    IF EXISTS (SELECT FROM crm.quote q WHERE q.id = $1 AND q.status IN ('viewed', 'accepted', 'refused', 'expired', 'superseded')) THEN
-        RETURN (SELECT q.status FROM crm.quote q WHERE q.id = $1);
+    PERFORM crm.require_installed();
+    -- Who looks again at what is decided changes nothing, also when it is decided meanwhile.
+    UPDATE crm.quote q SET status = 'viewed', viewed_at = as_of WHERE q.id = $1 AND q.status = 'sent' RETURNING q.status INTO now_status;
+    IF now_status IS NULL THEN
+        SELECT q.status INTO now_status FROM crm.quote q WHERE q.id = $1 AND q.status <> 'draft';
     END IF;
-    RETURN crm.change_quote_status(quote_id, 'viewed', as_of);
+    RETURN coalesce(now_status, crm.change_quote_status(quote_id, 'viewed', as_of));     -- which says what is wrong
 END
 $$;
 COMMENT ON FUNCTION crm.view_quote(bigint, timestamptz) IS 'Marks a quote that was sent as seen by the client; one that is seen or decided stays as it is. Gives its status. Errors: RM004 no such quote; RM050 it is a draft.';

@@ -463,16 +463,17 @@ BEGIN
         RAISE EXCEPTION 'line % of receipt "%" has a number out of range', wrong.line_number, wrong.fiscal_id
             USING ERRCODE = 'invalid_parameter_value', HINT = 'discount_percent is from 0 to 100, tax_rate from 0 to below 1000, unit_cost not below 0.';
     END IF;
-    INSERT INTO crm.stock_move (product_id, warehouse, quantity, reason, reference, at)
-    SELECT l.product_id, n.store, -sum(l.quantity), CASE WHEN sum(l.quantity) > 0 THEN 'sale' ELSE 'return' END, 'receipt:' || n.fiscal_id, n.issued_at
-    FROM new_rows n JOIN crm.warehouse w ON w.name = n.store
-    CROSS JOIN LATERAL crm.document_lines(n.lines, false) l JOIN crm.product p ON p.id = l.product_id AND p.kind = 'good'
-    GROUP BY n.fiscal_id, n.store, n.issued_at, l.product_id HAVING sum(l.quantity) <> 0 ORDER BY n.fiscal_id, l.product_id;
     SELECT array_agg(n.fiscal_id ORDER BY n.fiscal_id), array_agg(n.card ORDER BY n.fiscal_id), array_agg(n.phone_key ORDER BY n.fiscal_id) INTO ids, cards, phones
     FROM new_rows n WHERE n.contact_id IS NULL AND (n.card IS NOT NULL OR n.phone_key IS NOT NULL);
     IF ids IS NOT NULL THEN
         PERFORM crm.book_receipts(ids, ARRAY(SELECT o.contact_id FROM crm.receipt_owners(cards, phones) o));
     END IF;
+    -- Stock last, as everywhere: after orders and the metrics of their contacts.
+    INSERT INTO crm.stock_move (product_id, warehouse, quantity, reason, reference, at)
+    SELECT l.product_id, n.store, -sum(l.quantity), CASE WHEN sum(l.quantity) > 0 THEN 'sale' ELSE 'return' END, 'receipt:' || n.fiscal_id, n.issued_at
+    FROM new_rows n JOIN crm.warehouse w ON w.name = n.store
+    CROSS JOIN LATERAL crm.document_lines(n.lines, false) l JOIN crm.product p ON p.id = l.product_id AND p.kind = 'good'
+    GROUP BY n.fiscal_id, n.store, n.issued_at, l.product_id HAVING sum(l.quantity) <> 0 ORDER BY n.fiscal_id, l.product_id;
     RETURN NULL;
 END
 $$;

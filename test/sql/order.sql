@@ -115,7 +115,7 @@ SELECT currency, due_amount, paid_amount, refunded_amount, account_amount, balan
 -- Receipts with what came back do not stand in the way of others.
 INSERT INTO crm.receipt (fiscal_id, store, issued_at, amount, currency, lines, card) VALUES
     ('O1', 'main', '2026-03-01', 5, 'USD', '[{"sku": "CUP", "quantity": 3}, {"sku": "TEA", "quantity": -1}]', '945'), ('O2', 'main', '2026-03-02', 0, 'USD', '[{"sku": "TEA", "quantity": 1}, {"sku": "TEA", "quantity": -1}, {"sku": "CUP", "quantity": 0}]', '945'),
-    ('O3', 'main', '2026-03-03', 10, 'USD', '[{"sku": "TEA"}]', '945');
+    ('O3', 'main', '2026-03-03', 10, 'USD', '[{"sku": "TEA"}]', '945'), ('O5', 'main', '2026-03-04', 1, 'USD', '[{"product_id": -7, "unit_price": 1}]', '945');
 INSERT INTO crm.contact_identity (contact_id, provider, external_id) VALUES (945002, 'card', '945');
 SELECT crm.claim_receipts(945002);
 SELECT o.number, o.status, o.amount, l.line_number, l.sku, l.product, l.quantity, l.unit_price, l.margin FROM crm.sales_order o LEFT JOIN crm.v_order_line l ON l.order_id = o.id WHERE o.external_system = 'receipt' AND o.contact_id = 945002 ORDER BY 1, 4;
