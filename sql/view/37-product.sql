@@ -140,8 +140,11 @@ FROM (
     SELECT b.contact_id, b.currency, b.due_amount, b.paid_amount, b.refunded_amount, NULL::numeric AS account_amount, b.overdue_since, true AS is_order FROM crm.v_order_balance b
     UNION ALL
     SELECT p.contact_id, p.currency, NULL, NULL, NULL, p.amount - p.refunded_amount, NULL, false FROM crm.payment p
-    WHERE p.status IN ('paid', 'partially_refunded', 'refunded')
-      AND (p.order_id IS NULL OR EXISTS (SELECT FROM crm.sales_order o WHERE o.contact_id = p.contact_id AND o.id = p.order_id AND o.deleted_at IS NOT NULL))) u
+    WHERE p.order_id IS NULL AND p.status IN ('paid', 'partially_refunded', 'refunded')
+    UNION ALL
+    SELECT p.contact_id, p.currency, NULL, NULL, NULL, p.amount - p.refunded_amount, NULL, false
+    FROM crm.sales_order o JOIN crm.payment p ON p.contact_id = o.contact_id AND p.order_id = o.id
+    WHERE o.deleted_at IS NOT NULL AND p.status IN ('paid', 'partially_refunded', 'refunded')) u
 GROUP BY u.contact_id, u.currency;
 COMMENT ON VIEW crm.v_contact_balance IS 'What each person owes us, or we owe, by currency: the sums of crm.v_order_balance and of payments without an order, or of a deleted one.';
 
