@@ -151,7 +151,10 @@ BEGIN
             ('crm_analyst', 'SELECT (contact_id, id, order_id, status, warehouse, carrier, promised_at, shipped_at, delivered_at, late_at, created_at)', 'shipment', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
             ('crm_gateway', 'SELECT', 'installation|base_currency', NULL),
-            ('crm_gateway', 'SELECT, INSERT', 'payment_event|receipt', NULL),
+            ('crm_gateway', 'SELECT, INSERT', 'payment_event', NULL),
+            -- Without who bought what.
+            ('crm_gateway', 'INSERT', 'receipt', NULL),
+            ('crm_gateway', 'SELECT (fiscal_id, store, issued_at, amount, currency, order_id, received_at)', 'receipt', NULL),
             ('crm_portal', 'SELECT', 'installation', NULL)
         ) AS g (role, rights, matching, except_matching)
     LOOP

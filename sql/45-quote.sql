@@ -12,6 +12,10 @@ BEGIN
         RAISE EXCEPTION 'line % of order % cannot change its currency or digits', OLD.line_number, OLD.order_id
             USING ERRCODE = 'RM056', HINT = 'Remove it and write it anew.';
     END IF;
+    IF NOT NEW.quantity > 0 THEN
+        RAISE EXCEPTION 'line % of order %: the quantity % is not greater than 0', NEW.line_number, NEW.order_id, NEW.quantity
+            USING ERRCODE = 'check_violation', HINT = 'What came back is a row of crm.order_return; a deduction has a negative unit_price.';
+    END IF;
     IF NEW.currency IS NULL THEN
         SELECT o.currency INTO NEW.currency FROM crm.sales_order o WHERE o.contact_id = NEW.contact_id AND o.id = NEW.order_id;
     END IF;
@@ -26,6 +30,10 @@ BEGIN
         SELECT p.name, p.tax_rate, p.tax_included, p.cost, p.currency, o.ordered_at INTO product
         FROM crm.product p, crm.sales_order o WHERE p.id = NEW.product_id AND o.contact_id = NEW.contact_id AND o.id = NEW.order_id;
         NEW.unit_price := crm.product_price(NEW.product_id, product.ordered_at, NEW.currency);
+        IF NEW.unit_price IS NULL AND product.name IS NOT NULL THEN
+            RAISE EXCEPTION 'product "%" has no price in %', product.name, NEW.currency
+                USING ERRCODE = 'RM003', HINT = 'Give unit_price, or add a row to crm.product_price or crm.fx_rate.';
+        END IF;
         IF NEW.tax_rate = 0 THEN
             NEW.tax_rate := product.tax_rate;
             NEW.tax_included := product.tax_included;
@@ -36,7 +44,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.complete_order_line() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.order_line: completes currency and digits from the order, and, where no price is given, price, tax, cost and description from the product; keeps currency and digits. Errors: 23503 no such order; RM056 currency or digits change.';
+COMMENT ON FUNCTION crm.complete_order_line() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.order_line: completes currency and digits from the order, and, where no price is given, price, tax, cost and description from the product; keeps currency and digits. Errors: 23503 no such order; 23514 a quantity that is not greater than 0; RM003 the product has no price; RM056 currency or digits change.';
 
 /* Quotes. */
 
@@ -102,10 +110,10 @@ DECLARE
     quote record;
     product record;
 BEGIN
-    -- Nobody sends the quote meanwhile.
-    SELECT q.id, q.number, q.status, q.currency, q.price_list, q.created_at, c.digits INTO quote
+    -- Nobody sends the quote meanwhile, and lines come one after the other.
+    SELECT q.id, q.number, q.status, q.currency, q.price_list, q.created_at, q.updated_at, c.digits INTO quote
     FROM crm.quote q JOIN crm.currency c ON c.code = q.currency
-    WHERE q.id = CASE TG_OP WHEN 'DELETE' THEN OLD.quote_id ELSE NEW.quote_id END FOR SHARE OF q;
+    WHERE q.id = CASE TG_OP WHEN 'DELETE' THEN OLD.quote_id ELSE NEW.quote_id END FOR NO KEY UPDATE OF q;
     IF TG_OP = 'DELETE' AND NOT FOUND THEN
         RETURN OLD;             -- goes with its quote
     ELSIF NOT FOUND THEN
@@ -113,7 +121,12 @@ BEGIN
     ELSIF quote.status <> 'draft' OR TG_OP = 'UPDATE' AND NEW.quote_id <> OLD.quote_id THEN
         RAISE EXCEPTION 'the lines of quote % cannot change', quote.number
             USING ERRCODE = 'RM051', DETAIL = format('It is "%s".', quote.status), HINT = format('Make another version: SELECT crm.revise_quote(%s).', quote.id);
-    ELSIF TG_OP = 'DELETE' THEN
+    END IF;
+    -- Once a transaction: so that under REPEATABLE READ nobody sends or sells a quote whose new lines he does not see.
+    IF quote.updated_at <> now() THEN
+        UPDATE crm.quote q SET updated_at = now() WHERE q.id = quote.id;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
     NEW.currency := quote.currency;
@@ -158,14 +171,15 @@ BEGIN
                   HINT = 'Fields are sku or product_id, description, quantity, unit_price, discount_percent, tax_rate, tax_included and unit_cost.';
     END IF;
     RETURN QUERY
-    SELECT l.n::integer, coalesce((l.line ->> 'product_id')::bigint, CASE WHEN strict THEN crm.product_id(l.line ->> 'sku') ELSE (SELECT p.id FROM crm.product p WHERE p.sku = l.line ->> 'sku') END),
+    SELECT l.n::integer, coalesce(CASE WHEN strict THEN (l.line ->> 'product_id')::bigint ELSE (SELECT p.id FROM crm.product p WHERE p.id = (l.line ->> 'product_id')::bigint) END,
+                                      CASE WHEN strict THEN crm.product_id(l.line ->> 'sku') ELSE (SELECT p.id FROM crm.product p WHERE p.sku = l.line ->> 'sku') END),
            coalesce(l.line ->> 'description', CASE WHEN NOT strict THEN (SELECT coalesce(p.name, l.line ->> 'sku') FROM (SELECT) one LEFT JOIN crm.product p ON p.sku = l.line ->> 'sku') END),
            coalesce((l.line ->> 'quantity')::numeric, 1), (l.line ->> 'unit_price')::numeric, coalesce((l.line ->> 'discount_percent')::numeric, 0),
            (l.line ->> 'tax_rate')::numeric, (l.line ->> 'tax_included')::boolean, (l.line ->> 'unit_cost')::numeric
     FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (line, n);
 END
 $$;
-COMMENT ON FUNCTION crm.document_lines(jsonb, boolean) IS 'The lines of a quote or receipt that are given as a JSON array, as rows. Not strict, an unknown sku is a line without product whose description it is. Errors: 22023 no array, or an unknown field; RM004 no product of that sku.';
+COMMENT ON FUNCTION crm.document_lines(jsonb, boolean) IS 'The lines of a quote or receipt that are given as a JSON array, as rows. Not strict, an unknown sku, or product_id, is a line without product; the description of one is its sku. Errors: 22023 no array, or an unknown field; RM004 no product of that sku.';
 
 CREATE FUNCTION crm.create_quote(quote jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -238,12 +252,16 @@ COMMENT ON FUNCTION crm.send_quote(bigint, timestamptz) IS 'Marks a draft as sen
 CREATE FUNCTION crm.view_quote(quote_id bigint, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_status text;
 BEGIN
-    -- Who looks again at what is decided changes nothing.
-    IF EXISTS (SELECT FROM crm.quote q WHERE q.id = $1 AND q.status IN ('viewed', 'accepted', 'refused', 'expired', 'superseded')) THEN
-        RETURN (SELECT q.status FROM crm.quote q WHERE q.id = $1);
+    PERFORM crm.require_installed();
+    -- Who looks again at what is decided changes nothing, also when it is decided meanwhile.
+    UPDATE crm.quote q SET status = 'viewed', viewed_at = as_of WHERE q.id = $1 AND q.status = 'sent' RETURNING q.status INTO now_status;
+    IF now_status IS NULL THEN
+        SELECT q.status INTO now_status FROM crm.quote q WHERE q.id = $1 AND q.status <> 'draft';
     END IF;
-    RETURN crm.change_quote_status(quote_id, 'viewed', as_of);
+    RETURN coalesce(now_status, crm.change_quote_status(quote_id, 'viewed', as_of));     -- which says what is wrong
 END
 $$;
 COMMENT ON FUNCTION crm.view_quote(bigint, timestamptz) IS 'Marks a quote that was sent as seen by the client; one that is seen or decided stays as it is. Gives its status. Errors: RM004 no such quote; RM050 it is a draft.';
@@ -293,6 +311,7 @@ DECLARE
     accepted crm.quote;
     total numeric;
     new_order_id bigint;
+    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO accepted FROM crm.quote q WHERE q.id = $1 FOR UPDATE;
@@ -306,6 +325,11 @@ BEGIN
     END IF;
     UPDATE crm.quote q SET status = 'accepted', closed_at = as_of WHERE q.id = $1 AND q.status <> 'accepted';
     SELECT sum(l.amount) INTO total FROM crm.quote_line l WHERE l.quote_id = $1;
+    IF total < 0 THEN
+        RAISE EXCEPTION 'quote % is worth %', accepted.number, total
+            USING ERRCODE = 'check_violation', DETAIL = 'The amount of an order is not less than 0.', HINT = format('Make another version: SELECT crm.revise_quote(%s).', $1);
+    END IF;
+    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
     INSERT INTO crm.sales_order (contact_id, number, ordered_at, amount, currency, company_id, agent_id, deal_id, source)
     VALUES (accepted.contact_id, accepted.number, as_of, total, accepted.currency, accepted.company_id, accepted.owner_id, accepted.deal_id, 'quote')
     RETURNING id INTO new_order_id;
@@ -317,10 +341,11 @@ BEGIN
     UPDATE crm.quote q SET order_id = new_order_id WHERE q.id = $1;
     UPDATE crm.deal d SET amount = total, currency = accepted.currency
     WHERE d.id = accepted.deal_id AND d.deleted_at IS NULL AND (d.amount, d.currency) IS DISTINCT FROM (total, accepted.currency);
+    PERFORM set_config('crm.effective_at', before, true);
     RETURN new_order_id;
 END
 $$;
-COMMENT ON FUNCTION crm.accept_quote(bigint, timestamptz) IS 'Marks a quote that was sent as accepted, makes the order with its lines, gives the deal its amount, all or nothing, and gives the number of the order; called again, also at the same time, it gives the same number and does nothing. Errors: RM003 no contact; RM004 no such quote; RM050 it was not sent, or is decided otherwise; RM052 after valid_until.';
+COMMENT ON FUNCTION crm.accept_quote(bigint, timestamptz) IS 'Marks a quote that was sent as accepted, makes the order with its lines, gives the deal its amount, all or nothing, and gives the number of the order; called again, also at the same time, it gives the same number and does nothing. Errors: RM003 no contact; RM004 no such quote; RM050 it was not sent, or is decided otherwise; RM052 after valid_until; 23514 its deductions are more than its other lines.';
 
 CREATE FUNCTION crm.expire_quotes(as_of timestamptz DEFAULT now(), batch_limit integer DEFAULT 10000) RETURNS integer
 LANGUAGE plpgsql

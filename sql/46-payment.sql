@@ -111,11 +111,43 @@ COMMENT ON FUNCTION crm.overdue_orders(timestamptz) IS 'Orders of which somethin
 
 /* Shipments. */
 
+CREATE FUNCTION crm.order_goods(contact_id bigint, order_id bigint,
+    OUT line_number integer, OUT kept numeric, OUT planned numeric, OUT under_way numeric, OUT delivered numeric, OUT lost numeric, OUT is_expected boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH part AS MATERIALIZED (
+        SELECT x.line_number, sum(x.quantity - coalesce(r.quantity, 0)) FILTER (WHERE h.status IN ('planned', 'packed')) AS planned,
+               sum(x.quantity - coalesce(r.quantity, 0)) FILTER (WHERE h.status = 'shipped') AS under_way,
+               sum(x.quantity - coalesce(r.quantity, 0)) FILTER (WHERE h.status = 'delivered') AS delivered,
+               sum(x.quantity - coalesce(r.quantity, 0)) FILTER (WHERE h.status = 'lost') AS lost
+        FROM crm.shipment h
+        JOIN crm.shipment_line x ON x.contact_id = h.contact_id AND x.shipment_id = h.id
+        CROSS JOIN LATERAL (SELECT sum(r.quantity) AS quantity FROM crm.order_return r
+                            WHERE r.contact_id = x.contact_id AND r.shipment_id = x.shipment_id AND r.line_number = x.line_number) r
+        WHERE h.contact_id = $1 AND h.order_id = $2 GROUP BY x.line_number
+    )
+    SELECT l.line_number, l.quantity - l.returned_quantity, coalesce(t.planned, 0), coalesce(t.under_way, 0), coalesce(t.delivered, 0), coalesce(t.lost, 0),
+           l.product_id IS NOT NULL OR t.line_number IS NOT NULL
+           OR NOT EXISTS (SELECT FROM crm.order_line o JOIN crm.product g ON g.id = o.product_id WHERE o.contact_id = $1 AND o.order_id = $2 AND g.kind = 'good')
+    FROM crm.order_line l
+    LEFT JOIN crm.product p ON p.id = l.product_id
+    LEFT JOIN part t ON t.line_number = l.line_number
+    WHERE l.contact_id = $1 AND l.order_id = $2 AND l.unit_price >= 0 AND p.kind IS DISTINCT FROM 'service'
+$$;
+COMMENT ON FUNCTION crm.order_goods(bigint, bigint) IS 'The lines of an order that can be shipped, neither services nor deductions: how many units were ordered and not returned, and how many are in shipments that are planned or packed, under way, delivered and lost, less what came back of them; is_expected is false for lines without a product that nobody ships, such as a fee, of an order that has others.';
+
 CREATE FUNCTION crm.keep_shipment() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.status NOT IN ('planned', 'packed') THEN
+            RAISE EXCEPTION 'shipment % has left and cannot be deleted', OLD.id
+                USING ERRCODE = 'RM051', DETAIL = format('It is "%s".', OLD.status), HINT = 'When it comes back, give it the status returned.';
+        END IF;
+        RETURN OLD;
+    ELSIF TG_OP = 'INSERT' THEN
         IF NEW.status NOT IN ('planned', 'packed') THEN
             RAISE EXCEPTION 'a shipment cannot begin as "%"', NEW.status
                 USING ERRCODE = 'RM050', HINT = 'Insert it as planned or packed with its lines, then change the status; shipped_at and delivered_at may be given.';
@@ -123,6 +155,10 @@ BEGIN
         RETURN NEW;
     END IF;
     NEW.updated_at := now();
+    IF NEW.order_id <> OLD.order_id AND EXISTS (SELECT FROM crm.shipment_line l WHERE l.contact_id = OLD.contact_id AND l.shipment_id = OLD.id) THEN
+        RAISE EXCEPTION 'shipment % has lines of order %', OLD.id, OLD.order_id
+            USING ERRCODE = 'RM051', DETAIL = format('It cannot become one of order %s.', NEW.order_id), HINT = 'Make another shipment: crm.create_shipment().';
+    END IF;
     IF NEW.status <> OLD.status THEN
         IF NEW.status IN ('shipped', 'delivered', 'lost') THEN
             NEW.shipped_at := coalesce(NEW.shipped_at, now());
@@ -137,7 +173,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.keep_shipment() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.shipment: keeps shipped_at, delivered_at, late_at, updated_at. Errors: RM050 a shipment that begins as shipped.';
+COMMENT ON FUNCTION crm.keep_shipment() IS 'Trigger BEFORE INSERT, UPDATE and DELETE FOR EACH ROW on crm.shipment: keeps shipped_at, delivered_at, late_at, updated_at. Errors: RM050 a shipment that begins as shipped; RM051 one that has left is deleted, or one with lines gets another order.';
 
 CREATE FUNCTION crm.create_shipment(contact_id bigint, order_id bigint, warehouse text DEFAULT NULL, promised_at timestamptz DEFAULT NULL,
     carrier text DEFAULT NULL, lines jsonb DEFAULT NULL) RETURNS bigint
@@ -154,13 +190,8 @@ BEGIN
     INSERT INTO crm.shipment (contact_id, order_id, warehouse, promised_at, carrier) VALUES ($1, $2, $3, $4, $5) RETURNING id INTO new_shipment_id;
     IF lines IS NULL THEN
         INSERT INTO crm.shipment_line (contact_id, shipment_id, line_number, quantity)
-        SELECT $1, new_shipment_id, l.line_number, l.rest
-        FROM (SELECT l.line_number, l.quantity - l.returned_quantity - coalesce((
-                     SELECT sum(x.quantity) FROM crm.shipment h JOIN crm.shipment_line x ON x.contact_id = h.contact_id AND x.shipment_id = h.id
-                     WHERE h.contact_id = $1 AND h.order_id = $2 AND x.line_number = l.line_number AND h.status NOT IN ('returned', 'lost')), 0) AS rest
-              FROM crm.order_line l LEFT JOIN crm.product p ON p.id = l.product_id
-              WHERE l.contact_id = $1 AND l.order_id = $2 AND l.unit_price >= 0 AND p.kind IS DISTINCT FROM 'service') l
-        WHERE l.rest > 0 ORDER BY l.line_number;
+        SELECT $1, new_shipment_id, g.line_number, g.kept - g.planned - g.under_way - g.delivered
+        FROM crm.order_goods($1, $2) g WHERE g.kept > g.planned + g.under_way + g.delivered ORDER BY g.line_number;
     ELSE
         INSERT INTO crm.shipment_line (contact_id, shipment_id, line_number, quantity)
         SELECT $1, new_shipment_id, (g ->> 'line')::integer, (g ->> 'quantity')::numeric FROM jsonb_array_elements(lines) g ORDER BY 3;
@@ -219,7 +250,7 @@ BEGIN
         IF (NEW.fiscal_id, NEW.amount, NEW.currency, NEW.issued_at, NEW.lines) IS DISTINCT FROM (OLD.fiscal_id, OLD.amount, OLD.currency, OLD.issued_at, OLD.lines)
            OR OLD.contact_id IS NOT NULL AND (NEW.contact_id, NEW.order_id) IS DISTINCT FROM (OLD.contact_id, OLD.order_id) THEN
             RAISE EXCEPTION 'receipt "%" cannot change', OLD.fiscal_id
-                USING ERRCODE = 'RM055', HINT = 'What came back is counted in the lines of its order: crm.order_line.returned_quantity.';
+                USING ERRCODE = 'RM055', HINT = 'What came back is a row of crm.order_return of its order.';
         END IF;
     END IF;
     NEW.phone_key := crm.e164(crm.base(crm.try_phone(NEW.phone)));
@@ -283,15 +314,16 @@ BEGIN
     PERFORM crm.require_installed();
     INSERT INTO crm.receipt (fiscal_id, store, issued_at, amount, currency, lines, card, phone)
     VALUES ($1, $2, $3, $4, unit, $6, $7, $8) ON CONFLICT ON CONSTRAINT receipt_pkey DO NOTHING;
-    SELECT r.amount, r.currency, r.issued_at, r.contact_id, r.order_id INTO known FROM crm.receipt r WHERE r.fiscal_id = $1;
+    -- Whose it is a till may not see; without an order it is nobody's.
+    SELECT r.amount, r.currency, r.issued_at, r.order_id INTO known FROM crm.receipt r WHERE r.fiscal_id = $1;
     IF (known.amount, known.currency, known.issued_at) IS DISTINCT FROM ($4, unit, $3) THEN
         RAISE EXCEPTION 'receipt "%" came before with another content', $1
             USING ERRCODE = 'RM055', DETAIL = format('It was of %s %s.', known.amount, known.currency),
                   HINT = 'A fiscal id names one receipt: put the number of the device before that of the receipt.';
-    ELSIF known.contact_id IS NULL AND $9 IS NOT NULL THEN
+    ELSIF known.order_id IS NULL AND $9 IS NOT NULL THEN
         RETURN crm.claim_receipt($1, $9);
     END IF;
     RETURN known.order_id;
 END
 $$;
-COMMENT ON FUNCTION crm.ingest_receipt(text, text, timestamptz, numeric, text, jsonb, text, text, bigint) IS 'Takes a receipt of a till, once however often it comes. lines is an array of {sku or product_id, description, quantity, unit_price, discount_percent, tax_rate, tax_included, unit_cost}, prices with tax unless they say otherwise; an unknown sku is kept as a description. With a known buyer, named or found by card, otherwise by phone number, it becomes an order, whose number is given; otherwise it is kept without a contact, and null is given. Errors: P0002 no such contact; RM055 a receipt of that fiscal id has another amount or time; 22023 malformed lines.';
+COMMENT ON FUNCTION crm.ingest_receipt(text, text, timestamptz, numeric, text, jsonb, text, text, bigint) IS 'Takes a receipt of a till, once however often it comes. lines is an array of {sku or product_id, description, quantity, unit_price, discount_percent, tax_rate, tax_included, unit_cost}, prices with tax unless they say otherwise; an unknown sku is kept as a description, a negative quantity came back. With a known buyer, named or found by card, otherwise by phone number, it becomes an order, whose number is given; otherwise it is kept without a contact, and null is given. Errors: P0002 no such contact; RM055 a receipt of that fiscal id has another amount or time; 22023 malformed lines.';

@@ -143,34 +143,49 @@ BEGIN
     SELECT count(DISTINCT i.order_id) INTO orders FROM pg_temp.crm_order_import i WHERE i.order_id IS NOT NULL;
 
     -- What came back is taken from what the person bought of the same before, the
-    -- oldest first: two sequences of quantities laid side by side.
-    WITH credit AS MATERIALIZED (
-        SELECT i.place, i.contact_id, i.product_id, i.number, i.ordered_at, i.sku, -i.quantity AS quantity,
-               sum(-i.quantity) OVER same AS upper, sum(-i.quantity) OVER same + i.quantity AS lower
+    -- oldest first: two sequences of quantities laid side by side. Of more than
+    -- was bought by then (what was bought before the data begin) only so much is
+    -- taken: after credits of q1, q2 ... units, when p1, p2 ... had been bought,
+    -- min(min(q1, p1) + q2, p2) ..., which is sum(q) + min(0, least p - sum(q) so far).
+    WITH noted AS MATERIALIZED (
+        SELECT min(i.place) AS place, i.contact_id, i.product_id, i.number, min(i.ordered_at) AS ordered_at, -sum(i.quantity) AS quantity,
+               (SELECT sum(r.quantity) FROM crm.order_return r
+                JOIN crm.order_line l ON l.contact_id = r.contact_id AND l.order_id = r.order_id AND l.line_number = r.line_number
+                WHERE r.contact_id = i.contact_id AND r.external_system = system AND r.external_id = i.number AND l.product_id = i.product_id) AS written
         FROM pg_temp.crm_order_import i
         WHERE i.reason IS NULL AND i.quantity < 0
-          AND NOT EXISTS (SELECT FROM crm.order_return r WHERE r.contact_id = i.contact_id AND r.external_system = system AND r.external_id = i.number)
-        WINDOW same AS (PARTITION BY i.contact_id, i.product_id ORDER BY i.ordered_at, i.place)
+        GROUP BY i.contact_id, i.product_id, i.number
     ), sold AS MATERIALIZED (
-        SELECT l.contact_id, l.product_id, l.order_id, l.line_number, o.ordered_at,
+        SELECT l.contact_id, l.product_id, l.order_id, l.line_number, o.ordered_at, l.quantity - l.returned_quantity AS quantity,
                sum(l.quantity - l.returned_quantity) OVER same AS upper, sum(l.quantity - l.returned_quantity) OVER same - (l.quantity - l.returned_quantity) AS lower
         FROM crm.order_line l JOIN crm.sales_order o ON o.contact_id = l.contact_id AND o.id = l.order_id
-        WHERE o.external_system = system AND o.deleted_at IS NULL
-          AND EXISTS (SELECT FROM credit c WHERE c.contact_id = l.contact_id AND c.product_id = l.product_id)
+        WHERE o.external_system = system AND o.deleted_at IS NULL AND l.returned_quantity < l.quantity
+          AND EXISTS (SELECT FROM noted c WHERE c.contact_id = l.contact_id AND c.product_id = l.product_id AND c.written IS NULL)
         WINDOW same AS (PARTITION BY l.contact_id, l.product_id ORDER BY o.ordered_at, l.order_id, l.line_number)
+    ), course AS (
+        SELECT e.*, sum(e.sold) OVER same AS bought, sum(e.credited) OVER same AS credited_so_far
+        FROM (SELECT s.contact_id, s.product_id, s.ordered_at AS at, NULL::bigint AS place, s.quantity AS sold, 0::numeric AS credited FROM sold s
+              UNION ALL SELECT c.contact_id, c.product_id, c.ordered_at, c.place, 0, c.quantity FROM noted c WHERE c.written IS NULL) e
+        WINDOW same AS (PARTITION BY e.contact_id, e.product_id ORDER BY e.at, e.place NULLS FIRST ROWS UNBOUNDED PRECEDING)
+    ), credit AS MATERIALIZED (
+        SELECT t.contact_id, t.product_id, t.place, t.upper, coalesce(lag(t.upper) OVER (PARTITION BY t.contact_id, t.product_id ORDER BY t.at, t.place), 0) AS lower
+        FROM (SELECT c.contact_id, c.product_id, c.at, c.place,
+                     c.credited_so_far + least(0, min(c.bought - c.credited_so_far) OVER (PARTITION BY c.contact_id, c.product_id ORDER BY c.at, c.place ROWS UNBOUNDED PRECEDING)) AS upper
+              FROM course c WHERE c.place IS NOT NULL) t
     ), part AS MATERIALIZED (
-        SELECT c.place, c.contact_id, c.number, c.ordered_at, s.order_id, s.line_number, least(c.upper, s.upper) - greatest(c.lower, s.lower) AS quantity
-        FROM credit c JOIN sold s ON s.contact_id = c.contact_id AND s.product_id = c.product_id AND s.lower < c.upper AND c.lower < s.upper AND s.ordered_at <= c.ordered_at
+        SELECT n.place, n.contact_id, n.number, n.ordered_at, s.order_id, s.line_number, least(c.upper, s.upper) - greatest(c.lower, s.lower) AS quantity
+        FROM credit c JOIN sold s ON s.contact_id = c.contact_id AND s.product_id = c.product_id AND s.lower < c.upper AND c.lower < s.upper AND c.lower < c.upper
+        JOIN noted n ON n.place = c.place
     ), written AS (
         INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, returned_at, external_system, external_id)
-        SELECT p.contact_id, p.order_id, p.line_number, sum(p.quantity), min(p.ordered_at), system, p.number FROM part p
-        GROUP BY p.contact_id, p.order_id, p.line_number, p.number ORDER BY p.contact_id, p.order_id, p.line_number
+        SELECT p.contact_id, p.order_id, p.line_number, p.quantity, p.ordered_at, system, p.number FROM part p
+        ORDER BY p.place, p.contact_id, p.order_id, p.line_number
         RETURNING 1
     ), short AS (
         UPDATE pg_temp.crm_order_import i
-        SET field = 'quantity', reason = format('%s came back, %s of them bought before', c.quantity, coalesce(t.quantity, 0))
-        FROM credit c LEFT JOIN (SELECT p.place, sum(p.quantity) AS quantity FROM part p GROUP BY p.place) t ON t.place = c.place
-        WHERE i.place = c.place AND c.quantity > coalesce(t.quantity, 0)
+        SET field = 'quantity', reason = format('%s came back, %s of them bought before', n.quantity, coalesce(t.quantity, n.written, 0))
+        FROM noted n LEFT JOIN (SELECT p.place, sum(p.quantity) AS quantity FROM part p GROUP BY p.place) t ON t.place = n.place
+        WHERE i.place = n.place AND n.quantity > coalesce(t.quantity, n.written, 0)
         RETURNING 1
     )
     SELECT count(*) INTO returns FROM written;
@@ -185,4 +200,4 @@ BEGIN
     DROP TABLE pg_temp.crm_order_import;
 END
 $$;
-COMMENT ON FUNCTION crm.import_orders(regclass, text, jsonb, text, text, text, text) IS 'Takes orders from a relation with a row a line (a staging table of texts will do), set by set. columns says which column has which field (number, customer, ordered_at, sku, description, quantity, price, cost, currency); without it they are found under their usual names, such as InvoiceNo or StockCode. Products are known by sku, persons by their number in the system (crm.external_ref); missing ones are made. Orders are known by system and number: those that are there stay as they are. A negative quantity came back: it is taken from what the person bought of the same before, the oldest first (crm.order_return). Rows that cannot be taken stand in crm.order_import_reject with the reason. Gives the numbers of rows read, orders and lines made, returns written, products and contacts made, lines of orders that were there, and rows rejected. Errors: 42703 no column for a field; 22023 unknown field in columns or date_order.';
+COMMENT ON FUNCTION crm.import_orders(regclass, text, jsonb, text, text, text, text) IS 'Takes orders from a relation with a row a line (a staging table of texts will do), set by set. columns says which column has which field (number, customer, ordered_at, sku, description, quantity, price, cost, currency); without it they are found under their usual names, such as InvoiceNo or StockCode. Products are known by sku, persons by their number in the system (crm.external_ref); missing ones are made. Orders are known by system and number: those that are there stay as they are. A negative quantity came back: it is taken from what the person bought of the same before, the oldest first (crm.order_return), and no more than that. Rows that cannot be taken stand in crm.order_import_reject with the reason. Gives the numbers of rows read, orders and lines made, returns written, products and contacts made, lines of orders that were there, and rows rejected. Errors: 42703 no column for a field; 22023 unknown field in columns or date_order.';

@@ -121,7 +121,7 @@ _PG_init(void)
 							   NULL,
 							   NULL);
 	DefineCustomStringVariable("crm.effective_at",
-							   "The moment from which what the session changes holds, for the histories of life cycle and ownership.",
+							   "The moment from which what the session changes holds, for the histories of deals, life cycle and ownership.",
 							   "Functions that take as_of set it while they write, and so may a load of what was; empty means the moment of the transaction.",
 							   &crm_effective_at,
 							   "",

@@ -160,7 +160,7 @@ CREATE TABLE crm.deal_history (
     old_value jsonb, -- Value before; null when there was none. Of a removed deal all its values by column.
     new_value jsonb, -- Value after; null when there is none. Of a new deal all its values by column.
     changed_at timestamptz NOT NULL DEFAULT now(), -- When it was recorded: start of the transaction.
-    effective_at timestamptz NOT NULL DEFAULT now(), -- When it took effect: of a move, stage_entered_at; otherwise changed_at.
+    effective_at timestamptz NOT NULL DEFAULT now(), -- When it took effect: of a move, stage_entered_at; otherwise setting crm.effective_at, or changed_at.
     actor text NOT NULL, -- The person: setting crm.actor, otherwise the session's role.
     role text NOT NULL, -- The database role with whose rights the change was made.
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(), -- The transaction that made the change.

@@ -14,7 +14,8 @@ FROM (VALUES
     ('sales_order', 'paid', '{placed,shipped,completed,cancelled,returned}'),
     ('sales_order', 'shipped', '{completed,returned,cancelled}'),
     ('sales_order', 'completed', '{returned}'),
-    ('sales_order', 'cancelled', '{placed}'),
+    ('sales_order', 'cancelled', '{placed,paid}'),
+    ('sales_order', 'returned', '{completed}'),
     ('quote', 'draft', '{sent,refused,superseded}'),
     ('quote', 'sent', '{viewed,accepted,refused,expired,superseded}'),
     ('quote', 'viewed', '{accepted,refused,expired,superseded}'),
@@ -88,9 +89,25 @@ CREATE TABLE crm.order_line (
 COMMENT ON TABLE crm.order_line IS 'Lines of orders. The amount of an order with lines is their sum, kept by trigger in the statement that changes a line. Amounts are rounded half away from zero, line by line, to the digits of the currency.';
 CREATE INDEX order_line_product ON crm.order_line (product_id) WHERE product_id IS NOT NULL;
 
+CREATE FUNCTION crm.order_is_returned(contact_id bigint, order_id bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(bool_and(l.returned_quantity = l.quantity), false)
+    FROM crm.order_line l LEFT JOIN crm.product p ON p.id = l.product_id
+    WHERE l.contact_id = $1 AND l.order_id = $2 AND l.unit_price >= 0 AND (p.kind IS DISTINCT FROM 'service' OR l.amount > 0)
+$$;
+REVOKE ALL ON FUNCTION crm.order_is_returned(bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION crm.order_is_returned(bigint, bigint) IS 'Internal: whether all came back of an order: every line of it but deductions and services that cost nothing.';
+
 -- How the amount stays right when transactions meet: the orders are locked
 -- first, in the order of their keys; the statement after that sees all lines.
 -- Of one order and of a million each order's lines are read by the index.
+--
+-- Everything that changes what belongs to an order locks the rows of its own
+-- first (payment, shipment, line), then the order, then balances of stock, and
+-- nothing the other way round: PostgreSQL locks a line before any trigger could
+-- lock its order. It also writes the order, so that under REPEATABLE READ
+-- whoever does not see it fails (40001) rather than overlooks it.
 CREATE FUNCTION crm.order_lines_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -100,18 +117,29 @@ SET jit = off AS $$
 DECLARE
     contact_ids bigint[];
     order_ids bigint[];
+    less_contacts bigint[];     -- lines of which less is to be had than before
+    less_orders bigint[];
+    less_lines integer[];
+    is_merge CONSTANT boolean := crm.merge_mode() <> 'off';     -- which writes orders as they were
     wrong record;
 BEGIN
     CASE TG_OP
     WHEN 'INSERT' THEN
-        SELECT array_agg(t.contact_id ORDER BY t.contact_id, t.order_id), array_agg(t.order_id ORDER BY t.contact_id, t.order_id) INTO contact_ids, order_ids
+        SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
         FROM (SELECT DISTINCT n.contact_id, n.order_id FROM new_rows n) t;
     WHEN 'UPDATE' THEN
-        SELECT array_agg(t.contact_id ORDER BY t.contact_id, t.order_id), array_agg(t.order_id ORDER BY t.contact_id, t.order_id) INTO contact_ids, order_ids
+        SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
         FROM (SELECT n.contact_id, n.order_id FROM new_rows n UNION SELECT o.contact_id, o.order_id FROM old_rows o) t;
+        SELECT array_agg(t.contact_id), array_agg(t.order_id), array_agg(t.line_number) INTO less_contacts, less_orders, less_lines
+        FROM (SELECT r.contact_id, r.order_id, r.line_number
+              FROM (SELECT o.contact_id, o.order_id, o.line_number, o.quantity - o.returned_quantity AS quantity, false AS is_new FROM old_rows o
+                    UNION ALL SELECT n.contact_id, n.order_id, n.line_number, n.quantity - n.returned_quantity, true FROM new_rows n) r
+              GROUP BY r.contact_id, r.order_id, r.line_number
+              HAVING coalesce(max(r.quantity) FILTER (WHERE r.is_new), -1) < max(r.quantity) FILTER (WHERE NOT r.is_new)) t;
     WHEN 'DELETE' THEN
-        SELECT array_agg(t.contact_id ORDER BY t.contact_id, t.order_id), array_agg(t.order_id ORDER BY t.contact_id, t.order_id) INTO contact_ids, order_ids
+        SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
         FROM (SELECT DISTINCT o.contact_id, o.order_id FROM old_rows o) t;
+        SELECT array_agg(o.contact_id), array_agg(o.order_id), array_agg(o.line_number) INTO less_contacts, less_orders, less_lines FROM old_rows o;
     END CASE;
     IF contact_ids IS NULL THEN
         RETURN NULL;
@@ -131,15 +159,41 @@ BEGIN
                 USING ERRCODE = 'RM056', HINT = 'Leave currency and digits out: they are completed from the order.';
         END IF;
     END IF;
-    UPDATE crm.sales_order s SET amount = t.amount
-    FROM (SELECT u.contact_id, u.id, (SELECT sum(l.amount) FROM crm.order_line l WHERE l.contact_id = u.contact_id AND l.order_id = u.id) AS amount
-          FROM unnest(contact_ids, order_ids) AS u (contact_id, id)) t
-    WHERE s.contact_id = t.contact_id AND s.id = t.id AND s.amount IS DISTINCT FROM t.amount;
+    -- What is in shipments stays ordered.
+    IF less_lines IS NOT NULL AND NOT is_merge THEN
+        SELECT t.order_id, t.line_number, coalesce(l.quantity, 0) AS quantity, p.quantity AS shipped INTO wrong
+        FROM unnest(less_contacts, less_orders, less_lines) AS t (contact_id, order_id, line_number)
+        JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.order_id
+        LEFT JOIN crm.order_line l ON l.contact_id = t.contact_id AND l.order_id = t.order_id AND l.line_number = t.line_number
+        CROSS JOIN LATERAL (
+            SELECT sum(x.quantity) AS quantity FROM crm.shipment h JOIN crm.shipment_line x ON x.contact_id = h.contact_id AND x.shipment_id = h.id
+            WHERE h.contact_id = t.contact_id AND h.order_id = t.order_id AND x.line_number = t.line_number AND (h.status <> 'lost' OR l.quantity IS NULL)) p
+        WHERE p.quantity > coalesce(l.quantity, 0)
+        ORDER BY t.order_id, t.line_number LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'line % of order %: % are in shipments', wrong.line_number, wrong.order_id, wrong.shipped
+                USING ERRCODE = 'RM057',
+                      DETAIL = CASE wrong.quantity WHEN 0 THEN 'It cannot be removed.' ELSE format('Its quantity cannot become %s.', wrong.quantity) END,
+                      HINT = 'Take them out of the shipments that have not left (crm.shipment_line); what came back is a row of crm.order_return.';
+        END IF;
+    END IF;
+    UPDATE crm.sales_order s
+    SET amount = t.amount, status = CASE WHEN t.is_returned AND s.status IN ('paid', 'shipped', 'completed') AND NOT is_merge THEN 'returned' ELSE s.status END
+    FROM (SELECT r.contact_id, r.id, r.is_returned, CASE WHEN r.is_returned THEN greatest(r.amount, 0) ELSE r.amount END AS amount
+          FROM (SELECT u.contact_id, u.id, l.amount, coalesce(l.returned > 0, false) AND crm.order_is_returned(u.contact_id, u.id) AS is_returned
+                FROM unnest(contact_ids, order_ids) AS u (contact_id, id)
+                CROSS JOIN LATERAL (SELECT sum(l.amount) AS amount, sum(l.returned_quantity) AS returned
+                                    FROM crm.order_line l WHERE l.contact_id = u.contact_id AND l.order_id = u.id) l) r) t
+    WHERE s.contact_id = t.contact_id AND s.id = t.id
+      AND (s.amount IS DISTINCT FROM t.amount OR less_lines IS NOT NULL OR t.is_returned AND s.status IN ('paid', 'shipped', 'completed'));
+    IF less_lines IS NOT NULL AND NOT is_merge THEN
+        PERFORM crm.follow_shipments(contact_ids, order_ids);
+    END IF;
     RETURN NULL;
 END
 $$;
 REVOKE ALL ON FUNCTION crm.order_lines_changed() FROM PUBLIC;
-COMMENT ON FUNCTION crm.order_lines_changed() IS 'Trigger AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT on crm.order_line: makes the amount of each order the sum of its lines; null when the last one is gone. Errors: RM056 a line in another currency than its order, or with other digits.';
+COMMENT ON FUNCTION crm.order_lines_changed() IS 'Trigger AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT on crm.order_line: makes the amount of each order the sum of its lines; null when the last one is gone; an order all of which came back is returned, one all of whose other goods have left or arrived is shipped or completed. Errors: RM056 a line in another currency than its order, or with other digits; RM057 less than is in shipments.';
 
 CREATE FUNCTION crm.order_amount_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -151,25 +205,37 @@ DECLARE
     lines record;
     received numeric;
 BEGIN
-    SELECT sum(l.amount) AS amount, min(l.currency) AS currency INTO lines FROM crm.order_line l WHERE l.contact_id = OLD.contact_id AND l.order_id = OLD.id;
+    SELECT sum(l.amount) AS amount, min(l.currency) AS currency, sum(l.returned_quantity) AS returned INTO lines
+    FROM crm.order_line l WHERE l.contact_id = OLD.contact_id AND l.order_id = OLD.id;
     IF lines.currency <> NEW.currency THEN
         RAISE EXCEPTION 'order % has lines in %', OLD.id, lines.currency
             USING ERRCODE = 'RM056', DETAIL = format('Its currency cannot become %s.', NEW.currency), HINT = 'Remove the lines, change the currency, and write them anew.';
     ELSIF lines.currency IS NOT NULL THEN
         NEW.amount := lines.amount;
     END IF;
+    IF NEW.amount < 0 THEN
+        -- A deduction of what came back wholly is void.
+        IF lines.returned > 0 AND crm.order_is_returned(OLD.contact_id, OLD.id) THEN
+            NEW.amount := 0;
+        ELSE
+            RAISE EXCEPTION 'order % would be worth %', OLD.id, NEW.amount
+                USING ERRCODE = 'check_violation', DETAIL = 'The amount of an order is not less than 0.',
+                      HINT = 'Its deductions are more than its other lines: lessen them, or have them returned too (crm.order_return).';
+        END IF;
+    END IF;
     -- Whether it is paid is asked anew, where payments say anything of it.
-    IF NEW.status = OLD.status AND NEW.status IN ('placed', 'paid') AND NEW.amount IS DISTINCT FROM OLD.amount THEN
+    IF NEW.status IN ('placed', 'paid') AND (NEW.status = OLD.status AND (NEW.amount, NEW.currency) IS DISTINCT FROM (OLD.amount, OLD.currency)
+                                             OR NEW.status = 'placed' AND OLD.status IN ('draft', 'cancelled')) THEN
         received := crm.order_received(NEW.contact_id, NEW.id, NEW.currency, NEW.exchange_rate);
         IF received IS NOT NULL THEN
-            NEW.status := CASE WHEN received >= NEW.amount AND NEW.amount > 0 THEN 'paid' ELSE 'placed' END;
+            NEW.status := CASE WHEN received < NEW.amount OR NEW.amount IS NULL THEN 'placed' WHEN NEW.amount > 0 THEN 'paid' ELSE NEW.status END;
         END IF;
     END IF;
     RETURN NEW;
 END
 $$;
 REVOKE ALL ON FUNCTION crm.order_amount_guard() FROM PUBLIC;
-COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH ROW on crm.sales_order: the amount of an order with lines is their sum, whatever is written; an order with payments is paid or not by its new amount. Errors: RM056 another currency than that of the lines.';
+COMMENT ON FUNCTION crm.order_amount_guard() IS 'Trigger BEFORE UPDATE FOR EACH ROW on crm.sales_order: the amount of an order with lines is their sum, whatever is written; an order with payments is paid or not by its new amount, or when it is placed. Errors: 23514 an amount less than 0; RM056 another currency than that of the lines.';
 
 CREATE TRIGGER complete BEFORE INSERT ON crm.order_line FOR EACH ROW
     WHEN (NEW.currency IS NULL OR NEW.digits IS NULL OR NEW.unit_price IS NULL) EXECUTE FUNCTION crm.complete_order_line();
@@ -182,66 +248,10 @@ CREATE TRIGGER amount_update AFTER UPDATE ON crm.order_line REFERENCING OLD TABL
 -- What a merge removes goes with its order.
 CREATE TRIGGER amount_delete AFTER DELETE ON crm.order_line REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT WHEN (crm.merge_mode() <> 'merge') EXECUTE FUNCTION crm.order_lines_changed();
-CREATE TRIGGER amount_guard BEFORE UPDATE ON crm.sales_order FOR EACH ROW
-    WHEN (NEW.amount IS DISTINCT FROM OLD.amount OR NEW.currency IS DISTINCT FROM OLD.currency) EXECUTE FUNCTION crm.order_amount_guard();
-
-CREATE SEQUENCE crm.order_return_id_seq;
-
-CREATE TABLE crm.order_return (
-    contact_id bigint NOT NULL, -- The person who ordered.
-    id bigint NOT NULL DEFAULT nextval('crm.order_return_id_seq'), -- Number of the return.
-    order_id bigint NOT NULL, -- The order.
-    line_number integer NOT NULL, -- The line of it.
-    quantity numeric NOT NULL CHECK (quantity > 0 AND quantity < 'Infinity'), -- How many units came back.
-    returned_at timestamptz NOT NULL DEFAULT now(), -- When.
-    reason text, -- Why.
-    external_system text CHECK (external_system <> ''), -- The other system that knows it; null for none.
-    external_id text CHECK (external_id <> ''), -- Number of the credit note there.
-    created_by text NOT NULL DEFAULT session_user, -- Role of the session that entered it.
-    PRIMARY KEY (contact_id, id),
-    UNIQUE (contact_id, external_system, external_id, order_id, line_number),
-    FOREIGN KEY (contact_id, order_id, line_number) REFERENCES crm.order_line (contact_id, order_id, line_number) ON DELETE CASCADE,
-    CHECK ((external_system IS NULL) = (external_id IS NULL))
-);
-COMMENT ON TABLE crm.order_return IS 'What came back of which line, and when: a row adds to returned_quantity of the line, in the statement that writes it; one that is removed takes that back.';
-CREATE INDEX order_return_line ON crm.order_return (contact_id, order_id, line_number);
-
-CREATE FUNCTION crm.order_returns_changed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
-SET jit = off AS $$
-BEGIN
-    CASE TG_OP
-    WHEN 'INSERT' THEN
-        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity + d.quantity
-        FROM (SELECT n.contact_id, n.order_id, n.line_number, sum(n.quantity) AS quantity FROM new_rows n GROUP BY n.contact_id, n.order_id, n.line_number) d
-        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
-    WHEN 'UPDATE' THEN
-        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity + d.quantity
-        FROM (SELECT u.contact_id, u.order_id, u.line_number, sum(u.quantity) AS quantity
-              FROM (SELECT n.contact_id, n.order_id, n.line_number, n.quantity FROM new_rows n
-                    UNION ALL SELECT o.contact_id, o.order_id, o.line_number, -o.quantity FROM old_rows o) u
-              GROUP BY u.contact_id, u.order_id, u.line_number HAVING sum(u.quantity) <> 0) d
-        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
-    WHEN 'DELETE' THEN
-        UPDATE crm.order_line l SET returned_quantity = l.returned_quantity - d.quantity
-        FROM (SELECT o.contact_id, o.order_id, o.line_number, sum(o.quantity) AS quantity FROM old_rows o GROUP BY o.contact_id, o.order_id, o.line_number) d
-        WHERE l.contact_id = d.contact_id AND l.order_id = d.order_id AND l.line_number = d.line_number;
-    END CASE;
-    RETURN NULL;
-END
-$$;
-REVOKE ALL ON FUNCTION crm.order_returns_changed() FROM PUBLIC;
-COMMENT ON FUNCTION crm.order_returns_changed() IS 'Trigger AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT on crm.order_return: counts it in returned_quantity of the line. Errors: 23514 more comes back than was ordered.';
-
-CREATE TRIGGER line_insert AFTER INSERT ON crm.order_return REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
-CREATE TRIGGER line_update AFTER UPDATE ON crm.order_return REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
-CREATE TRIGGER line_delete AFTER DELETE ON crm.order_return REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT WHEN (crm.merge_mode() = 'off') EXECUTE FUNCTION crm.order_returns_changed();
+-- After complete_update, which finds the rate of another currency.
+CREATE TRIGGER guard_amount BEFORE UPDATE ON crm.sales_order FOR EACH ROW
+    WHEN (NEW.amount IS DISTINCT FROM OLD.amount OR NEW.currency IS DISTINCT FROM OLD.currency OR NEW.status = 'placed' AND OLD.status IN ('draft', 'cancelled'))
+    EXECUTE FUNCTION crm.order_amount_guard();
 
 CREATE SEQUENCE crm.order_import_reject_id_seq;
 

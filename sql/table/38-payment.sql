@@ -8,7 +8,7 @@ CREATE TABLE crm.payment (
     deal_id bigint, -- The deal that it is for.
     amount numeric NOT NULL CHECK (amount > 0 AND amount < 'Infinity'), -- How much.
     currency text NOT NULL REFERENCES crm.currency (code), -- Currency of amount; when not given, that of the order, otherwise the base currency.
-    exchange_rate numeric CHECK (exchange_rate > 0 AND exchange_rate < 'Infinity'), -- What one unit of currency was worth in the base currency on the day of the payment; when not given, looked up when it is made; null when there was none.
+    exchange_rate numeric CHECK (exchange_rate > 0 AND exchange_rate < 'Infinity'), -- What one unit of currency was worth in the base currency on the day of the payment; when not given, looked up when the money comes; null before, and when there was none.
     method text CHECK (method <> ''), -- How: card, transfer, cash, till ...
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'authorized', 'paid', 'failed', 'refunded', 'partially_refunded', 'cancelled')), -- pending (intended, or an instalment to come), authorized (reserved), paid, failed, refunded, partially_refunded or cancelled. Where the provider has told, what it told.
     refunded_amount numeric NOT NULL DEFAULT 0 CHECK (refunded_amount >= 0), -- How much of amount was given back.
@@ -80,6 +80,11 @@ DECLARE
     payments bigint[];
     statuses text[];
 BEGIN
+    -- Payments before their numbers, as whoever changes a payment does.
+    PERFORM FROM (SELECT DISTINCT n.provider, n.provider_payment_id FROM new_rows n) n
+    JOIN crm.payment_key k ON k.provider = n.provider AND k.provider_payment_id = n.provider_payment_id
+    JOIN crm.payment p ON p.contact_id = k.contact_id AND p.id = k.payment_id
+    ORDER BY p.contact_id, p.id FOR NO KEY UPDATE OF p;
     -- The greatest message wins, and the greatest of all is the same in
     -- whatever order they are compared.
     WITH latest AS (
@@ -123,6 +128,17 @@ DECLARE
     told_status text;
     renamed boolean := TG_OP = 'INSERT' OR (NEW.provider, NEW.provider_payment_id) IS DISTINCT FROM (OLD.provider, OLD.provider_payment_id);
 BEGIN
+    IF NOT (NEW.amount > 0 AND NEW.amount < 'Infinity') THEN
+        RAISE EXCEPTION 'payment % cannot be of %', NEW.id, NEW.amount
+            USING ERRCODE = 'check_violation', DETAIL = 'The amount of a payment is greater than 0.',
+                  HINT = 'What is given back is refunded_amount of the payment with which it came.';
+    ELSIF NEW.provider IS NULL AND NEW.provider_payment_id IS NOT NULL THEN
+        RAISE EXCEPTION 'payment % has the number "%" of no provider', NEW.id, NEW.provider_payment_id
+            USING ERRCODE = 'check_violation', HINT = 'Give provider, the name of the payment system, too.';
+    ELSIF crm.payment_status_rank(NEW.status) IS NULL THEN
+        RAISE EXCEPTION 'payment % cannot be "%"', NEW.id, NEW.status
+            USING ERRCODE = 'check_violation', HINT = 'Statuses are pending, authorized, paid, failed, partially_refunded, refunded and cancelled.';
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
         IF renamed AND OLD.provider_payment_id IS NOT NULL THEN
@@ -169,14 +185,24 @@ BEGIN
     IF NEW.status IN ('paid', 'partially_refunded', 'refunded') THEN
         NEW.paid_at := coalesce(NEW.paid_at, now());
     END IF;
-    IF NEW.exchange_rate IS NULL OR TG_OP = 'UPDATE' AND NEW.currency <> OLD.currency AND NEW.exchange_rate IS NOT DISTINCT FROM OLD.exchange_rate THEN
-        NEW.exchange_rate := crm.exchange_rate(NEW.currency, coalesce(NEW.paid_at, NEW.created_at));
+    IF TG_OP = 'UPDATE' AND NEW.currency <> OLD.currency AND NEW.exchange_rate IS NOT DISTINCT FROM OLD.exchange_rate THEN
+        NEW.exchange_rate := NULL;
+    END IF;
+    IF NEW.exchange_rate IS NULL AND NEW.status IN ('paid', 'partially_refunded', 'refunded') THEN
+        NEW.exchange_rate := crm.exchange_rate(NEW.currency, NEW.paid_at);
+    END IF;
+    IF NOT (CASE NEW.status WHEN 'refunded' THEN NEW.refunded_amount = NEW.amount
+                            WHEN 'partially_refunded' THEN NEW.refunded_amount > 0 AND NEW.refunded_amount < NEW.amount
+                            ELSE NEW.refunded_amount = 0 END) THEN
+        RAISE EXCEPTION 'payment % cannot be "%" with % of % given back', NEW.id, NEW.status, NEW.refunded_amount, NEW.amount
+            USING ERRCODE = 'check_violation',
+                  HINT = 'refunded_amount is part of the amount when the status is partially_refunded, all of it when refunded, and otherwise 0.';
     END IF;
     RETURN NEW;
 END
 $$;
 REVOKE ALL ON FUNCTION crm.keep_payment() FROM PUBLIC;
-COMMENT ON FUNCTION crm.keep_payment() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.payment: completes currency, rate and times, takes over what the provider has told. Errors: 23505 another payment has the provider''s number; RM050 a change of status that crm.status_transition does not allow; RM053 one that the provider does not tell.';
+COMMENT ON FUNCTION crm.keep_payment() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.payment: completes currency, rate and times, takes over what the provider has told. Errors: 23505 another payment has the provider''s number; 23514 an amount, a status or a refunded_amount that cannot be; RM050 a change of status that crm.status_transition does not allow; RM053 one that the provider does not tell.';
 
 CREATE FUNCTION crm.link_payment() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -209,27 +235,37 @@ BEGIN
     CASE TG_OP
     WHEN 'INSERT' THEN
         SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
-        FROM (SELECT DISTINCT n.contact_id, n.order_id FROM new_rows n WHERE n.order_id IS NOT NULL AND n.status = 'paid') t;
+        FROM (SELECT DISTINCT n.contact_id, n.order_id FROM new_rows n
+              WHERE n.order_id IS NOT NULL AND n.status IN ('paid', 'partially_refunded', 'refunded')) t;
     WHEN 'UPDATE' THEN
+        -- Of payments that are the same in what money came nothing is left.
         SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
-        FROM (SELECT n.contact_id, n.order_id FROM new_rows n WHERE n.order_id IS NOT NULL
-              UNION SELECT o.contact_id, o.order_id FROM old_rows o WHERE o.order_id IS NOT NULL) t;
+        FROM (SELECT DISTINCT c.contact_id, c.order_id
+              FROM (SELECT m.contact_id, m.order_id
+                    FROM (SELECT n.contact_id, n.id, n.order_id, n.amount - n.refunded_amount AS amount, n.currency, n.exchange_rate FROM new_rows n
+                          WHERE n.order_id IS NOT NULL AND n.status IN ('paid', 'partially_refunded', 'refunded')
+                          UNION ALL
+                          SELECT o.contact_id, o.id, o.order_id, o.amount - o.refunded_amount, o.currency, o.exchange_rate FROM old_rows o
+                          WHERE o.order_id IS NOT NULL AND o.status IN ('paid', 'partially_refunded', 'refunded')) m
+                    GROUP BY m.contact_id, m.id, m.order_id, m.amount, m.currency, m.exchange_rate HAVING count(*) = 1) c) t;
     WHEN 'DELETE' THEN
         SELECT array_agg(t.contact_id), array_agg(t.order_id) INTO contact_ids, order_ids
-        FROM (SELECT DISTINCT o.contact_id, o.order_id FROM old_rows o WHERE o.order_id IS NOT NULL) t;
+        FROM (SELECT DISTINCT o.contact_id, o.order_id FROM old_rows o
+              WHERE o.order_id IS NOT NULL AND o.status IN ('paid', 'partially_refunded', 'refunded')) t;
     END CASE;
     IF contact_ids IS NULL THEN
         RETURN NULL;
     END IF;
-    -- The orders first, then, in a statement that sees what others paid meanwhile, the sums.
+    -- The orders first, then, in a statement that sees what others paid meanwhile,
+    -- the sums. They are written in any case: see crm.order_lines_changed().
     PERFORM FROM unnest(contact_ids, order_ids) AS t (contact_id, id) JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.id
     ORDER BY s.contact_id, s.id FOR NO KEY UPDATE OF s;
-    UPDATE crm.sales_order s SET status = CASE WHEN b.is_paid THEN 'paid' ELSE 'placed' END
-    FROM (SELECT o.contact_id, o.id, coalesce(crm.order_received(o.contact_id, o.id, o.currency, o.exchange_rate), 0) >= o.amount AND o.amount > 0 AS is_paid
+    UPDATE crm.sales_order s
+    SET status = CASE WHEN b.received < s.amount THEN 'placed' WHEN s.amount > 0 THEN 'paid' ELSE s.status END
+    FROM (SELECT o.contact_id, o.id, coalesce(crm.order_received(o.contact_id, o.id, o.currency, o.exchange_rate), 0) AS received
           FROM unnest(contact_ids, order_ids) AS u (contact_id, id)
           JOIN crm.sales_order o ON o.contact_id = u.contact_id AND o.id = u.id) b
-    WHERE s.contact_id = b.contact_id AND s.id = b.id AND s.deleted_at IS NULL
-      AND (s.status = 'placed' AND b.is_paid OR s.status = 'paid' AND b.is_paid IS NOT TRUE);
+    WHERE s.contact_id = b.contact_id AND s.id = b.id AND s.deleted_at IS NULL AND s.status IN ('placed', 'paid');
     RETURN NULL;
 END
 $$;

@@ -131,17 +131,22 @@ SELECT
     coalesce(sum(u.due_amount), 0) AS due_amount, -- What is to be paid for the orders.
     coalesce(sum(u.paid_amount), 0) AS paid_amount, -- What came for them.
     coalesce(sum(u.refunded_amount), 0) AS refunded_amount, -- What was given back of it.
-    coalesce(sum(u.account_amount), 0) AS account_amount, -- What came for no order, less what was given back: money on account.
-    coalesce(sum(u.due_amount - u.paid_amount + u.refunded_amount), 0) - coalesce(sum(u.account_amount), 0) AS balance, -- What the person owes us; negative when we owe.
+    coalesce(sum(u.account_amount), 0) AS account_amount, -- What came for no order, or one that was deleted, less what was given back: money on account.
+    coalesce(sum(u.due_amount), 0) - coalesce(sum(u.paid_amount), 0) + coalesce(sum(u.refunded_amount), 0) - coalesce(sum(u.account_amount), 0) AS balance, -- What the person owes us; negative when we owe.
     coalesce(sum(u.due_amount - u.paid_amount + u.refunded_amount) FILTER (WHERE u.overdue_since IS NOT NULL), 0) AS overdue_amount, -- What is open of orders that are overdue.
-    min(u.overdue_since) AS overdue_since -- Since when the first of them is.
+    min(u.overdue_since) AS overdue_since, -- Since when the first of them is.
+    count(*) FILTER (WHERE u.is_order AND u.due_amount IS NULL) AS orders_without_amount -- Orders whose amount is not known: what came for them is in the sums, what is due is not.
 FROM (
-    SELECT b.contact_id, b.currency, b.due_amount, b.paid_amount, b.refunded_amount, NULL::numeric AS account_amount, b.overdue_since FROM crm.v_order_balance b
+    SELECT b.contact_id, b.currency, b.due_amount, b.paid_amount, b.refunded_amount, NULL::numeric AS account_amount, b.overdue_since, true AS is_order FROM crm.v_order_balance b
     UNION ALL
-    SELECT p.contact_id, p.currency, NULL, NULL, NULL, p.amount - p.refunded_amount, NULL FROM crm.payment p
-    WHERE p.order_id IS NULL AND p.status IN ('paid', 'partially_refunded', 'refunded')) u
+    SELECT p.contact_id, p.currency, NULL, NULL, NULL, p.amount - p.refunded_amount, NULL, false FROM crm.payment p
+    WHERE p.order_id IS NULL AND p.status IN ('paid', 'partially_refunded', 'refunded')
+    UNION ALL
+    SELECT p.contact_id, p.currency, NULL, NULL, NULL, p.amount - p.refunded_amount, NULL, false
+    FROM crm.sales_order o JOIN crm.payment p ON p.contact_id = o.contact_id AND p.order_id = o.id
+    WHERE o.deleted_at IS NOT NULL AND p.status IN ('paid', 'partially_refunded', 'refunded')) u
 GROUP BY u.contact_id, u.currency;
-COMMENT ON VIEW crm.v_contact_balance IS 'What each person owes us, or we owe, by currency: the sums of crm.v_order_balance and of payments without an order.';
+COMMENT ON VIEW crm.v_contact_balance IS 'What each person owes us, or we owe, by currency: the sums of crm.v_order_balance and of payments without an order, or of a deleted one.';
 
 CREATE VIEW crm.v_late_shipment WITH (security_invoker = true) AS
 SELECT

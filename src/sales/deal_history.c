@@ -10,7 +10,7 @@
  *
  * A deal that is made or removed has one entry with all its values; a deal
  * that changes has one entry a column.  The columns of a move take effect when
- * the deal entered the stage.
+ * the deal entered the stage, others at crm.effective_at.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -224,6 +225,17 @@ log_rows(Batch *batch, TriggerData *trigger)
 	crm_close_changes(&reader);
 }
 
+/* The setting crm.effective_at, otherwise the moment of the transaction. */
+static TimestampTz
+effective_moment(void)
+{
+	const char *setting = GetConfigOption("crm.effective_at", true, false);
+
+	if (setting == NULL || setting[0] == '\0')
+		return GetCurrentTransactionStartTimestamp();
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(setting), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
 static int
 require_column(Relation relation, const char *name, Oid type)
 {
@@ -262,7 +274,7 @@ crm_deal_history(PG_FUNCTION_ARGS)
 	batch->entered_column = require_column(trigger->tg_relation, "stage_entered_at", TIMESTAMPTZOID);
 	batch->actor = CStringGetTextDatum(crm_current_actor());
 	batch->role = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
-	batch->now = GetCurrentTransactionStartTimestamp();
+	batch->now = effective_moment();
 
 	/*
 	 * The check of the stage's key may have waited for a session that changed

@@ -61,7 +61,7 @@ SELECT crm.whitespace(1, min_share => 2);
 -- Return of channels, against sums by hand.  R-121
 DELETE FROM crm.order_line WHERE contact_id > 900000;
 DELETE FROM crm.order_return WHERE contact_id > 900000;
-UPDATE crm.sales_order SET status = 'cancelled' WHERE contact_id > 900000;
+UPDATE crm.sales_order SET status = 'cancelled' WHERE contact_id > 900000 AND status <> 'returned';
 INSERT INTO crm.contact (id, given_name) SELECT 910000 + n, 'Client ' || n FROM generate_series(1, 40) n;
 INSERT INTO crm.lead (id, source, contact_id, name, created_at, first_channel) VALUES (910001, 'form', 910001, 'a', '2025-01-01', 'search'), (910002, 'form', 910002, 'b', '2025-01-01', 'social');
 INSERT INTO crm.lead_activity (lead_id, occurred_at, channel) VALUES (910001, '2025-01-01', 'search'), (910001, '2025-01-05', 'social'), (910002, '2025-01-02', 'social');

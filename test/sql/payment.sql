@@ -86,12 +86,21 @@ INSERT INTO crm.order_line (contact_id, order_id, line_number, description, quan
 INSERT INTO crm.payment (contact_id, order_id, amount, status, provider, provider_payment_id) VALUES (940002, 940023, 14, 'pending', 'acme', 'z1');
 SELECT crm.record_payment_status('acme', 'z1', 'paid', '2026-04-02');
 SELECT crm.create_shipment(940002, 940023) AS s \gset
+INSERT INTO crm.sales_order (contact_id, id, number, ordered_at, currency, external_system, external_id) VALUES (940002, 940024, 'S-3', '2026-04-01', 'USD', 'shop', '3'), (940002, 940025, 'S-4', '2026-04-01', 'USD', 'shop', '4');
+INSERT INTO crm.order_line (contact_id, order_id, line_number, description, quantity, unit_price) VALUES (940002, 940024, 1, 'd', 2, 3), (940002, 940025, 1, 'e', 1, 4), (940002, 940025, 2, 'less', 1, -1);
+SELECT crm.create_shipment(940002, 940024) AS s4 \gset
+UPDATE crm.shipment SET status = 'shipped' WHERE id = :s4;
+INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, shipment_id) VALUES (940002, 940024, 1, 1, :s4);
+-- Returned wholly, and called completed all the same.
+UPDATE crm.sales_order SET status = 'completed' WHERE id = 940025;
+INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity) VALUES (940002, 940025, 1, 1);
+UPDATE crm.sales_order SET status = 'completed' WHERE id = 940025 RETURNING status, amount;
 SELECT crm.create_quote('{"contact_id": 940002, "lines": [{"description": "q", "unit_price": 3}]}') AS q \gset
 SELECT crm.send_quote(:q), crm.accept_quote(:q) > 0 AS accepted;
 SELECT crm.ingest_receipt('f1', 'shop', '2026-04-03', 9, 'USD', '[{"description": "r", "unit_price": 9}]', contact_id => 940002) > 0 AS ingested;
 CREATE TEMPORARY VIEW everything AS
 SELECT s::text FROM crm.sales_order s UNION ALL SELECT l::text FROM crm.order_line l UNION ALL SELECT p::text FROM crm.payment p UNION ALL SELECT k::text FROM crm.payment_key k
-UNION ALL SELECT h::text FROM crm.shipment h UNION ALL SELECT x::text FROM crm.shipment_line x UNION ALL SELECT q::text FROM crm.quote q UNION ALL SELECT r::text FROM crm.receipt r UNION ALL SELECT m::text FROM crm.contact_metric m;
+UNION ALL SELECT h::text FROM crm.shipment h UNION ALL SELECT x::text FROM crm.shipment_line x UNION ALL SELECT b::text FROM crm.order_return b UNION ALL SELECT q::text FROM crm.quote q UNION ALL SELECT r::text FROM crm.receipt r UNION ALL SELECT m::text FROM crm.contact_metric m;
 CREATE TEMPORARY TABLE before AS TABLE everything;
 SELECT crm.merge_contacts(940001, '{940002}') AS merge \gset
 SELECT number, status, amount, lines FROM crm.v_order WHERE contact_id = 940001 AND ordered_at >= '2026-04-01' AND source IS DISTINCT FROM 'quote' ORDER BY 1;
@@ -126,10 +135,15 @@ SELECT crm.create_payment('{"contact_id": -1, "amount": 1}');
 -- The gateway hands in messages and sees no payment; an agent takes money.
 SET LOCAL client_min_messages = warning;
 SELECT crm.create_roles();
+INSERT INTO crm.contact_identity (contact_id, provider, external_id) VALUES (940002, 'card', 'known');
 SET LOCAL ROLE crm_gateway;
 SELECT crm.record_payment_status('acme', 'z1', 'paid', '2026-04-06');
 SELECT crm.ingest_receipt('f2', 'shop', '2026-04-04', 5, 'USD');
+SELECT crm.ingest_receipt('f3', 'shop', '2026-04-04', 5, 'USD', card => 'known') > 0 AS ordered;
 SELECT count(*) FROM crm.payment;
+SELECT contact_id FROM crm.receipt;
+SELECT card, phone, phone_key FROM crm.receipt;
+SELECT lines FROM crm.receipt;
 UPDATE crm.payment_event SET status = 'paid';
 SET LOCAL ROLE crm_agent;
 SELECT status FROM crm.payment WHERE provider_payment_id = 'z1';

@@ -7,7 +7,7 @@ SELECT crm.install() IS NOT NULL AS installed;
 SELECT count(setval(s, 930050)) FROM unnest('{crm.quote_id_seq,crm.payment_id_seq,crm.shipment_id_seq,crm.sales_order_id_seq}'::regclass[]) s;
 BEGIN;
 \set ON_ERROR_ROLLBACK on
-INSERT INTO crm.contact (id, given_name, family_name) VALUES (930001, 'Anna', 'Orlova'), (930002, 'Boris', 'Belov');
+INSERT INTO crm.contact (id, given_name, family_name, created_at) VALUES (930001, 'Anna', 'Orlova', '2026-01-01'), (930002, 'Boris', 'Belov', '2026-01-01');
 INSERT INTO crm.company (id, name) VALUES (930001, 'Rose Ltd');
 INSERT INTO crm.fx_rate (currency, base, valid_from, rate) VALUES ('EUR', 'USD', '2026-01-01', 1.25), ('USD', 'JPY', '2026-01-01', 150);
 INSERT INTO crm.product (id, sku, name, category, price, cost, currency, tax_rate) VALUES
@@ -77,6 +77,9 @@ SELECT crm.accept_quote(:r) = :o AS once_more, crm.view_quote(:r) AS seen_again;
 SELECT number = (SELECT number FROM crm.quote WHERE id = :r) AS same_number, status, ordered_at::date, amount, currency, lines, margin, deal, company FROM crm.v_order WHERE order_id = :o;
 SELECT line_number, sku, product, quantity, net_amount, tax_amount, amount, cost, margin, margin_percent FROM crm.v_order_line WHERE order_id = :o ORDER BY 1;
 SELECT o.amount = q.amount AND d.amount = q.amount AS same FROM crm.sales_order o, crm.v_quote q, crm.deal d WHERE o.id = :o AND q.quote_id = :r AND d.id = 930001;
+-- As of that day also in the histories.
+SELECT new_value, effective_at::date FROM crm.deal_history WHERE deal_id = 930001 AND field = 'amount' ORDER BY id;
+SELECT stage, lower(valid)::date FROM crm.lifecycle_history WHERE contact_id = 930001 AND stage <> 'lead';
 SELECT order_count, order_total FROM crm.contact_metric WHERE contact_id = 930001;
 \set VERBOSITY terse
 INSERT INTO crm.agent (id, name) VALUES (930001, 'Olga');
