@@ -945,9 +945,7 @@ BEGIN
                     by_time := by_time || crossed;
                 END IF;
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
             END;
         END LOOP;
@@ -984,18 +982,14 @@ BEGIN
             BEGIN
                 SELECT * INTO members, before FROM crm.evaluate_candidates(ids, candidates, as_of);
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 -- One of them fails: find out which.
                 members := NULL;
                 FOR n IN 1 .. cardinality(ids) LOOP
                     BEGIN
                         SELECT e.members[1], e.before[1] INTO members[n], before[n] FROM crm.evaluate_candidates(ids[n:n], candidates[n:n], as_of) e;
                     EXCEPTION WHEN OTHERS THEN
-                        IF crm.is_passing(SQLSTATE) THEN
-                            RAISE;
-                        END IF;
+                        IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                         PERFORM crm.note_segment_error(ids[n], SQLSTATE, SQLERRM);
                         members[n] := '{}';
                         before[n] := '{}';
@@ -1031,9 +1025,7 @@ BEGIN
             BEGIN
                 SELECT * INTO whole FROM crm.refresh_whole_segment(one.id, as_of, 'change');
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
                 CONTINUE;
             END;
