@@ -77,6 +77,17 @@ END
 $$;
 COMMENT ON FUNCTION crm.require_installed() IS 'Raises RM010 when the tables are missing, RM011 when their version is not that of the code; otherwise does nothing. Called first by functions that write.';
 
+CREATE FUNCTION crm.rows_are_hidden(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT row_security_active(relation::oid)
+       AND (NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = relation AND p.polpermissive AND p.polcmd IN ('*', 'r')
+                          AND pg_get_expr(p.polqual, p.polrelid) = 'true'
+                          AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE CASE WHEN r = 0 THEN true ELSE pg_has_role(r, 'USAGE') END))
+            OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = relation AND NOT p.polpermissive))
+$$;
+COMMENT ON FUNCTION crm.rows_are_hidden(regclass) IS 'Whether row level security may hide rows of a table from the present role: it binds the role, and no policy lets it see all, or a restrictive one may not.';
+
 /*
  * Refuses to work where the result would not belong to the caller, or where
  * somebody else could change it.

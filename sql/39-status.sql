@@ -28,9 +28,10 @@ BEGIN
     FROM crm.merge_journal j
     WHERE NOT EXISTS (SELECT FROM crm.merge m WHERE m.id = j.merge_id)
     GROUP BY j.merge_id, j.survivor_id ON CONFLICT (id) DO NOTHING;
+    PERFORM crm.restore_deal_policies();
 END
 $$;
-COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions, fills derived columns that a dropped extension took with it, and lists the merges of which there is only a journal.';
+COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions, fills derived columns that a dropped extension took with it, lists the merges of which there is only a journal, and completes the policies of crm.enable_deal_security() where it is on.';
 
 CREATE FUNCTION crm.rebuild_keys() RETURNS bigint
 LANGUAGE plpgsql
@@ -322,6 +323,12 @@ BEGIN
                             'SELECT * FROM crm.payment_key WHERE payment_id IS NULL: a row of crm.payment with provider and provider_payment_id takes over what was told.'
         FROM crm.payment_key k WHERE k.payment_id IS NULL HAVING count(*) > 0;
     END IF;
+    RETURN QUERY SELECT 'deal security', 'error', format('policies are missing on %s: deals or what hangs on them are not seen by those who should, or by others', array_to_string(m, ', ')), 'Run SELECT crm.install().'
+    FROM crm.missing_deal_policies() m WHERE m IS NOT NULL;
+    RETURN QUERY SELECT 'table ' || c.relname, 'warning', 'row level security is on, but no policy lets anybody but its owner see a row',
+                        format('CREATE POLICY ... ON crm.%1$I, or ALTER TABLE crm.%1$I DISABLE ROW LEVEL SECURITY', c.relname)
+    FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') AND c.relrowsecurity
+      AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AND crm.missing_deal_policies() IS NULL;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
     IF crm.may_read('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,

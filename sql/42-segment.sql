@@ -790,7 +790,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(DISTINCT d.segment_id), '{}')
     FROM (SELECT DISTINCT x.source FROM crm.segment_dependency x WHERE strpos(x.source, '.') > 0) t
     JOIN crm.segment_dependency d ON d.source = t.source
-    WHERE row_security_active(to_regclass(t.source)::oid)
+    WHERE crm.rows_are_hidden(to_regclass(t.source))
 $$;
 COMMENT ON FUNCTION crm.blind_segments() IS 'Segments whose rules count events of tables of which row-level security hides rows from this role, so that it must not refresh them.';
 
@@ -804,7 +804,7 @@ BEGIN
     FROM (SELECT crm.base_tables('crm.contact_profile') AS relation
           UNION ALL
           SELECT to_regclass(d.source) FROM crm.segment_dependency d WHERE d.segment_id = $1 AND strpos(d.source, '.') > 0) t
-    WHERE row_security_active(t.relation::oid);
+    WHERE crm.rows_are_hidden(t.relation);
     IF hidden IS NOT NULL THEN
         RAISE EXCEPTION 'role "%" must not refresh segments: row-level security hides rows of % from it', current_user, hidden
             USING ERRCODE = 'insufficient_privilege',

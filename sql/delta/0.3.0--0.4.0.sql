@@ -3,11 +3,16 @@
 -- Code only; crm.upgrade() makes the tables.
 ALTER EXTENSION crm DROP FUNCTION crm.allow_transition(text, text, text);
 DROP FUNCTION crm.allow_transition(text, text, text);
+-- @functions sql/23-rule.sql
 -- @whole sql/24-calendar.sql
 -- @whole sql/25-event-analytics.sql
+-- @functions sql/30-install.sql
+-- @functions sql/32-import.sql
 -- @functions sql/33-quality.sql
 -- @functions sql/34-sales.sql
 -- @whole sql/34-stage.sql
+-- @functions sql/37-merge.sql
+-- @functions sql/37-unmerge.sql
 -- @functions sql/39-status.sql
 -- @functions sql/42-segment.sql
 -- @functions sql/43-segment-use.sql
