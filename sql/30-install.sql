@@ -144,23 +144,36 @@ END
 $$;
 COMMENT ON FUNCTION crm.require_own_schema() IS 'Raises 42501 when the caller may not create in schema crm, or when the schema or one of our relations belongs to a stranger; raises 55000 inside an extension script.';
 
-/* Whether a view is still the one that a statement makes: both are deparsed. */
+/*
+ * Whether a view is still the one that a statement makes: both are deparsed.
+ * A dump has the deparsed text, and a view that is made of it may be deparsed
+ * differently again; after a few rounds that comes to rest.
+ */
 CREATE FUNCTION crm.view_is_unchanged(view_name text, statement text) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    probe text;
+    present CONSTANT text := pg_get_viewdef(format('crm.%I', view_name)::regclass);
+    probe text := replace(statement, 'CREATE VIEW crm.' || view_name, 'CREATE TEMPORARY VIEW crm_view_probe');
+    before text;
 BEGIN
-    EXECUTE replace(statement, 'CREATE VIEW crm.' || view_name, 'CREATE TEMPORARY VIEW crm_view_probe');
-    probe := pg_get_viewdef('pg_temp.crm_view_probe'::regclass);
-    DROP VIEW pg_temp.crm_view_probe;
-    RETURN probe = pg_get_viewdef(format('crm.%I', view_name)::regclass);
+    FOR restored IN 0 .. 3 LOOP
+        before := probe;
+        EXECUTE CASE restored WHEN 0 THEN probe ELSE 'CREATE TEMPORARY VIEW crm_view_probe AS ' || probe END;
+        probe := pg_get_viewdef('pg_temp.crm_view_probe'::regclass);
+        DROP VIEW pg_temp.crm_view_probe;
+        IF probe = present THEN
+            RETURN true;
+        END IF;
+        EXIT WHEN probe = before;
+    END LOOP;
+    RETURN false;
 EXCEPTION
     WHEN undefined_column OR undefined_table OR undefined_function OR undefined_object THEN
         RETURN false;           -- the old statement no longer fits the tables
 END
 $$;
-COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it.';
+COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it and of dumps that it went through.';
 
 /*
  * Makes what is missing.  Objects that exist are left alone, except views and
