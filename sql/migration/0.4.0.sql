@@ -95,3 +95,11 @@ BEGIN
     END IF;
 END
 $migration$;
+
+DO $migration$
+BEGIN
+    IF to_regclass('crm.import_reject') IS NOT NULL THEN
+        COMMENT ON COLUMN crm.import_reject.resolved_at IS 'When crm.import_fix() brought it in or crm.discard_rejects() set it aside for good; null while open.';
+    END IF;
+END
+$migration$;
