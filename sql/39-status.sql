@@ -295,13 +295,13 @@ BEGIN
         ELSIF object.kind = 'trigger' THEN
             RETURN QUERY SELECT 'trigger ' || object.name, 'error', format('disabled on crm.%s', object.relation),
                 format('ALTER TABLE crm.%I ENABLE TRIGGER %I', object.relation, object.name)
-            FROM pg_trigger t WHERE t.tgrelid = format('crm.%I', object.relation)::regclass AND t.tgname = object.name AND t.tgenabled = 'D';
+            FROM pg_trigger t WHERE t.tgrelid = format('crm.%I', object.relation)::regclass AND t.tgname = object.name AND t.tgenabled IN ('D', 'R');
         END IF;
     END LOOP;
     RETURN QUERY SELECT 'index ' || c.relname, 'error', 'invalid', format('REINDEX INDEX CONCURRENTLY crm.%I', c.relname)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE c.relnamespace = 'crm'::regnamespace AND NOT i.indisvalid;
-    IF to_regclass('crm.key_version') IS NULL OR to_regclass('crm.job') IS NULL OR to_regclass('crm.job_run') IS NULL OR to_regclass('crm.import_reject') IS NULL THEN
+    IF EXISTS (SELECT FROM unnest('{key_version,job,job_run,import_reject,contact,contact_key,contact_point,deal,deal_profile}'::text[]) t WHERE to_regclass('crm.' || t) IS NULL) THEN
         RETURN;                 -- named above as missing
     END IF;
     RETURN QUERY SELECT 'keys', CASE WHEN v.version = k.version THEN 'ok' ELSE 'warning' END,
