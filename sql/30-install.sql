@@ -77,6 +77,17 @@ END
 $$;
 COMMENT ON FUNCTION crm.require_installed() IS 'Raises RM010 when the tables are missing, RM011 when their version is not that of the code; otherwise does nothing. Called first by functions that write.';
 
+CREATE FUNCTION crm.rows_are_hidden(relation regclass) RETURNS boolean
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT row_security_active(relation::oid)
+       AND (NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = relation AND p.polpermissive AND p.polcmd IN ('*', 'r')
+                          AND pg_get_expr(p.polqual, p.polrelid) = 'true'
+                          AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE CASE WHEN r = 0 THEN true ELSE pg_has_role(r, 'USAGE') END))
+            OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = relation AND NOT p.polpermissive))
+$$;
+COMMENT ON FUNCTION crm.rows_are_hidden(regclass) IS 'Whether row level security may hide rows of a table from the present role: it binds the role, and no policy lets it see all, or a restrictive one may not.';
+
 /*
  * Refuses to work where the result would not belong to the caller, or where
  * somebody else could change it.
@@ -133,23 +144,36 @@ END
 $$;
 COMMENT ON FUNCTION crm.require_own_schema() IS 'Raises 42501 when the caller may not create in schema crm, or when the schema or one of our relations belongs to a stranger; raises 55000 inside an extension script.';
 
-/* Whether a view is still the one that a statement makes: both are deparsed. */
+/*
+ * Whether a view is still the one that a statement makes: both are deparsed.
+ * A dump has the deparsed text, and a view that is made of it may be deparsed
+ * differently again; after a few rounds that comes to rest.
+ */
 CREATE FUNCTION crm.view_is_unchanged(view_name text, statement text) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    probe text;
+    present CONSTANT text := pg_get_viewdef(format('crm.%I', view_name)::regclass);
+    probe text := replace(statement, 'CREATE VIEW crm.' || view_name, 'CREATE TEMPORARY VIEW crm_view_probe');
+    before text;
 BEGIN
-    EXECUTE replace(statement, 'CREATE VIEW crm.' || view_name, 'CREATE TEMPORARY VIEW crm_view_probe');
-    probe := pg_get_viewdef('pg_temp.crm_view_probe'::regclass);
-    DROP VIEW pg_temp.crm_view_probe;
-    RETURN probe = pg_get_viewdef(format('crm.%I', view_name)::regclass);
+    FOR restored IN 0 .. 3 LOOP
+        before := probe;
+        EXECUTE CASE restored WHEN 0 THEN probe ELSE 'CREATE TEMPORARY VIEW crm_view_probe AS ' || probe END;
+        probe := pg_get_viewdef('pg_temp.crm_view_probe'::regclass);
+        DROP VIEW pg_temp.crm_view_probe;
+        IF probe = present THEN
+            RETURN true;
+        END IF;
+        EXIT WHEN probe = before;
+    END LOOP;
+    RETURN false;
 EXCEPTION
     WHEN undefined_column OR undefined_table OR undefined_function OR undefined_object THEN
         RETURN false;           -- the old statement no longer fits the tables
 END
 $$;
-COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it.';
+COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it and of dumps that it went through.';
 
 /*
  * Makes what is missing.  Objects that exist are left alone, except views and

@@ -410,6 +410,7 @@ DECLARE
     tag_sql text := '';
     attr_sql text := '';
     name_field text;            -- expression of a full name
+    name_header text;
     external_field text;
     company_field text;
     set_sql text;               -- of an update
@@ -421,6 +422,7 @@ DECLARE
     max_rank integer;
     last_audit_id bigint;
     last_point_id bigint;
+    noted bigint := 0;
     k integer;
 BEGIN
     SELECT * INTO STRICT batch FROM crm.import_batch b WHERE b.id = import_chunk.batch_id;
@@ -439,6 +441,7 @@ BEGIN
             tag_sql := tag_sql || ', ' || part.field;
         ELSIF part.kind = 'name' THEN
             name_field := part.field;
+            name_header := part.header;
         ELSIF part.kind = 'external' THEN
             external_field := part.field;
         ELSIF part.kind = 'company' THEN
@@ -731,6 +734,22 @@ BEGIN
            m.row_number IS NULL
     FROM pg_temp.crm_problem p LEFT JOIN pg_temp.crm_match m USING (row_number)
     ORDER BY p.row_number;
+    -- What of a name is in none of its parts: no reason to set the row aside.
+    IF name_field IS NOT NULL AND e = 'contact' THEN
+        EXECUTE format($sql$
+            INSERT INTO crm.import_reject (batch_id, row_number, column_name, value, code, reason, hint, row_rejected)
+            SELECT $1, v.row_number, %L, v.name, CASE WHEN v.is_lost THEN 'NAME_UNREADABLE' ELSE 'NAME_DIGITS' END,
+                   CASE WHEN v.is_lost THEN 'It is no name of a person.' ELSE 'A name has no digits: they were left out.' END,
+                   'Put what is no part of the name into a column of its own.', false
+            FROM (SELECT r.row_number, %s AS name, coalesce(c.given_name, c.middle_name, c.family_name) IS NULL AS is_lost
+                  FROM pg_temp.crm_chunk_row r JOIN pg_temp.crm_chunk c USING (row_number) JOIN pg_temp.crm_match m USING (row_number)) v
+            WHERE v.name IS NOT NULL
+              AND (v.is_lost OR v.name ~ '[0-9]' AND (
+                  SELECT length(regexp_replace(v.name, '[^0-9]', '', 'g')) > length(regexp_replace(concat(p.title, p.given, p.middle, p.family, p.suffix, p.nickname), '[^0-9]', '', 'g'))
+                  FROM crm.parse_name(v.name) p))
+            ORDER BY v.row_number $sql$, name_header, name_field) USING import_chunk.batch_id;
+        GET DIAGNOSTICS noted = ROW_COUNT;
+    END IF;
     -- What comes later has greater numbers: so crm.undo_import() knows it.
     SELECT last_value INTO last_audit_id FROM crm.audit_log_id_seq;
     EXECUTE format('SELECT last_value FROM crm.%I', e || '_point_id_seq') INTO last_point_id;
@@ -752,7 +771,7 @@ BEGIN
     SELECT count(*) FILTER (WHERE outcome = 'created'), count(*) FILTER (WHERE outcome = 'updated'),
            count(*) FILTER (WHERE outcome = 'unchanged'), count(*) FILTER (WHERE outcome = 'rejected'), 0
     INTO counts FROM written;
-    SELECT count(*) INTO counts.values_set_aside
+    SELECT count(*) + noted INTO counts.values_set_aside
     FROM pg_temp.crm_problem p JOIN pg_temp.crm_match m USING (row_number);
     DROP TABLE pg_temp.crm_chunk_row, pg_temp.crm_chunk, pg_temp.crm_point, pg_temp.crm_problem, pg_temp.crm_match, pg_temp.crm_change;
 END
@@ -1006,9 +1025,48 @@ BEGIN
     -- Rejected rows stay: nobody has looked at them perhaps.
     DELETE FROM crm.import_row r USING crm.import_batch b
     WHERE b.id = r.batch_id AND b.applied_at < as_of - older_than
-      AND NOT EXISTS (SELECT FROM crm.import_reject j WHERE j.batch_id = r.batch_id AND j.row_number = r.row_number);
+      AND NOT EXISTS (SELECT FROM crm.import_reject j WHERE j.batch_id = r.batch_id AND j.row_number = r.row_number AND j.resolved_at IS NULL);
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END
 $$;
-COMMENT ON FUNCTION crm.purge_imports(interval, timestamptz) IS 'Removes the staged rows of batches applied longer ago than older_than before as_of, except rejected ones; results stay, so that undo works. Returns the number of rows removed.';
+COMMENT ON FUNCTION crm.purge_imports(interval, timestamptz) IS 'Removes the staged rows of batches applied longer ago than older_than before as_of, except those with rejects that are open; results stay, so that undo works. Returns the number of rows removed.';
+
+CREATE FUNCTION crm.discard_import(batch_id bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    batch record;
+BEGIN
+    PERFORM crm.require_installed();
+    SELECT b.status, b.rows INTO batch FROM crm.import_batch b WHERE b.id = discard_import.batch_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no import %', batch_id USING ERRCODE = 'no_data_found';
+    ELSIF batch.status <> 'staged' THEN
+        RAISE EXCEPTION 'import % is %', batch_id, batch.status USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = CASE batch.status WHEN 'applied' THEN 'crm.undo_import() takes back what it did.' END;
+    END IF;
+    DELETE FROM crm.import_batch b WHERE b.id = discard_import.batch_id;
+    RETURN batch.rows;
+END
+$$;
+COMMENT ON FUNCTION crm.discard_import(bigint) IS 'Removes a staged batch that shall not be applied, with its rows; gives how many there were. Errors: P0002 no such batch; 55000 it is applied already.';
+
+CREATE FUNCTION crm.discard_rejects(batch_id bigint, row_number bigint DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    discarded bigint;
+BEGIN
+    PERFORM crm.require_installed();
+    IF NOT EXISTS (SELECT FROM crm.import_batch b WHERE b.id = discard_rejects.batch_id) THEN
+        RAISE EXCEPTION 'there is no import %', batch_id USING ERRCODE = 'no_data_found';
+    END IF;
+    UPDATE crm.import_reject r SET resolved_at = as_of
+    WHERE r.batch_id = discard_rejects.batch_id AND r.resolved_at IS NULL
+      AND (discard_rejects.row_number IS NULL OR r.row_number = discard_rejects.row_number);
+    GET DIAGNOSTICS discarded = ROW_COUNT;
+    RETURN discarded;
+END
+$$;
+COMMENT ON FUNCTION crm.discard_rejects(bigint, bigint, timestamptz) IS 'Marks what an import did not take, of all rows or of one, as looked at: crm.status() speaks of it no more, crm.purge_imports() may remove the rows. Gives how many entries were open. Errors: P0002 no such batch.';

@@ -738,9 +738,7 @@ BEGIN
             GET DIAGNOSTICS part = ROW_COUNT;
             archived := archived + part;
         EXCEPTION WHEN OTHERS THEN
-            IF crm.is_passing(SQLSTATE) THEN
-                RAISE;
-            END IF;
+            IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
             RAISE WARNING 'archive rule "%" fails: %', item.name, SQLERRM USING ERRCODE = SQLSTATE, HINT = 'SELECT * FROM crm.validate_config()';
         END;
     END LOOP;

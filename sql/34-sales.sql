@@ -28,6 +28,9 @@ DECLARE
     deals bigint;
 BEGIN
     IF TG_OP <> 'DELETE' THEN
+        IF NOT to_jsonb(NEW) ? 'entry_rule' THEN
+            PERFORM crm.require_installed();    -- the tables are of an older version
+        END IF;
         NEW.probability := coalesce(NEW.probability, CASE NEW.kind WHEN 'won' THEN 1 WHEN 'lost' THEN 0 ELSE 0.5 END);
         NEW.entry_rule := crm.guard_rule(NEW.entry_guard);
         NEW.exit_rule := crm.guard_rule(NEW.exit_guard);

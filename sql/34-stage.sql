@@ -589,70 +589,140 @@ END
 $$;
 COMMENT ON FUNCTION crm.tell_late_milestones(timestamptz, integer) IS 'Tells of milestones and documents that have become late: a message milestone.late or document.late in crm.outbox and a notification to the owner of the deal, once for each date by which they were to be done. At most batch_limit of each kind; gives how many. Safe to run twice at once. The job "milestones" runs it.';
 
-/* Who sees which deals. */
+/* Who sees which deals.  The policies name tables alone: they outlive the extension. */
 
-CREATE FUNCTION crm.my_agent_ids() RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+CREATE FUNCTION crm.deal_policies(OUT relation text, OUT name text, OUT command text, OUT condition text) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.id FROM crm.agent a WHERE a.role_name = current_user
+    SELECT p.relation, p.name, p.command,
+           replace(replace(p.condition, '{seen}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id)'),
+                   '{me}', '(SELECT a.id FROM crm.agent a WHERE a.role_name = CURRENT_USER)')
+    FROM (VALUES
+        ('deal', 'deal_read', 'SELECT', 'owner_id IS NULL OR owner_id IN {me} OR id IN (SELECT m.deal_id FROM crm.deal_member m WHERE m.agent_id IN {me})'),
+        ('deal', 'deal_make', 'INSERT', 'owner_id IS NULL OR owner_id IN {me}'),
+        ('deal', 'deal_change', 'UPDATE', 'owner_id IS NULL OR owner_id IN {me}'),
+        -- Who takes part is said by the owner of the deal; reading that asks for
+        -- nothing, as the policy of deals itself reads it.
+        ('deal_member', 'deal_read', 'SELECT', 'true'),
+        ('deal_member', 'deal_make', 'INSERT', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_member', 'deal_change', 'UPDATE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_member', 'deal_write', 'DELETE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_history', 'deal_read', 'SELECT', '{seen}'),
+        ('deal_rate', 'deal_read', 'SELECT', '{seen}'),
+        ('deal_contact', 'deal_write', 'ALL', '{seen}'),
+        ('deal_milestone', 'deal_write', 'ALL', '{seen}'),
+        ('document', 'deal_write', 'ALL', '{seen}'),
+        ('deal_qualification', 'deal_write', 'ALL', '{seen}'),
+        ('quote', 'deal_write', 'ALL', 'deal_id IS NULL OR owner_id IN {me} OR {seen}'),
+        ('quote_line', 'deal_write', 'ALL', 'EXISTS (SELECT FROM crm.quote q WHERE q.id = quote_id)'),
+        ('task', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
+        ('task_series', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
+        ('activity', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
+        ('satisfaction', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
+        ('reminder', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
+        -- Who finishes a task tells its author, of whatever deal.
+        ('notification', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = task_id)'),
+        ('ownership_history', 'deal_read', 'SELECT', 'entity <> ''deal'' OR EXISTS (SELECT FROM crm.deal d WHERE d.id = record_id)'),
+        ('assignment_log', 'deal_read', 'SELECT', 'what <> ''deal'' OR agent_id IN {me} OR EXISTS (SELECT FROM crm.deal d WHERE d.id = record_id)'),
+        ('assignment_log', 'deal_make', 'INSERT', 'true'),
+        ('audit_log', 'deal_read', 'SELECT', 'relation <> ''quote'' OR EXISTS (SELECT FROM crm.quote q WHERE q.id = row_id)')
+    ) AS p (relation, name, command, condition)
 $$;
-COMMENT ON FUNCTION crm.my_agent_ids() IS 'The numbers of the agents who work with the present database role: one or none.';
+COMMENT ON FUNCTION crm.deal_policies() IS 'Internal: the row level security policies of crm.enable_deal_security(), without those of who sees all.';
 
-CREATE FUNCTION crm.enable_deal_security(see_all text[] DEFAULT '{crm_admin,crm_manager,crm_marketer,crm_analyst}') RETURNS text
+CREATE FUNCTION crm.make_deal_policies(see_all text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    relation text;
-    role text;
-    owned CONSTANT text := 'deal_id IN (SELECT d.id FROM crm.deal d WHERE d.owner_id IS NULL OR d.owner_id IN (SELECT crm.my_agent_ids()))';
-    known text[] := ARRAY(SELECT r FROM unnest(see_all) r WHERE EXISTS (SELECT FROM pg_roles p WHERE p.rolname = r) ORDER BY r);
+    policy record;
+    everyone CONSTANT text := (SELECT string_agg(quote_ident(r), ', ') FROM unnest(see_all) r);
 BEGIN
-    PERFORM crm.require_installed();
-    PERFORM crm.disable_deal_security();
-    EXECUTE 'CREATE POLICY deal_read ON crm.deal FOR SELECT USING (owner_id IS NULL OR owner_id IN (SELECT crm.my_agent_ids())
-                 OR id IN (SELECT m.deal_id FROM crm.deal_member m WHERE m.agent_id IN (SELECT crm.my_agent_ids())))';
-    EXECUTE 'CREATE POLICY deal_make ON crm.deal FOR INSERT WITH CHECK (owner_id IS NULL OR owner_id IN (SELECT crm.my_agent_ids()))';
-    EXECUTE 'CREATE POLICY deal_change ON crm.deal FOR UPDATE USING (owner_id IS NULL OR owner_id IN (SELECT crm.my_agent_ids()))';
-    FOREACH relation IN ARRAY '{deal_history,deal_contact,deal_milestone,document,deal_qualification}'::text[] LOOP
-        EXECUTE format('CREATE POLICY deal_read ON crm.%I FOR SELECT USING (deal_id IN (SELECT d.id FROM crm.deal d))', relation);
-        CONTINUE WHEN relation = 'deal_history';
-        EXECUTE format('CREATE POLICY deal_write ON crm.%I USING (deal_id IN (SELECT d.id FROM crm.deal d))', relation);
+    PERFORM crm.drop_deal_policies();
+    FOR policy IN SELECT * FROM crm.deal_policies() LOOP
+        EXECUTE format('CREATE POLICY %I ON crm.%I FOR %s %s (%s)', policy.name, policy.relation, policy.command,
+                       CASE policy.command WHEN 'INSERT' THEN 'WITH CHECK' ELSE 'USING' END, policy.condition);
     END LOOP;
-    -- Who takes part is said by the owner of the deal; reading that asks for
-    -- nothing, as the policy of deals itself reads it.
-    EXECUTE 'CREATE POLICY deal_read ON crm.deal_member FOR SELECT USING (true)';
-    EXECUTE format('CREATE POLICY deal_make ON crm.deal_member FOR INSERT WITH CHECK (%s)', owned);
-    EXECUTE format('CREATE POLICY deal_change ON crm.deal_member FOR UPDATE USING (%s)', owned);
-    EXECUTE format('CREATE POLICY deal_write ON crm.deal_member FOR DELETE USING (%s)', owned);
-    FOREACH relation IN ARRAY '{deal,deal_history,deal_contact,deal_milestone,document,deal_qualification,deal_member}'::text[] LOOP
-        FOREACH role IN ARRAY known LOOP
-            EXECUTE format('CREATE POLICY %I ON crm.%I TO %I USING (true)', 'see_all_' || role, relation, role);
-        END LOOP;
-        EXECUTE format('ALTER TABLE crm.%I ENABLE ROW LEVEL SECURITY', relation);
+    FOR policy IN SELECT DISTINCT p.relation FROM crm.deal_policies() p ORDER BY 1 LOOP
+        IF everyone IS NOT NULL THEN
+            EXECUTE format('CREATE POLICY deal_see_all ON crm.%I TO %s USING (true)', policy.relation, everyone);
+        END IF;
+        EXECUTE format('ALTER TABLE crm.%I ENABLE ROW LEVEL SECURITY', policy.relation);
     END LOOP;
-    RETURN format('deals are seen by their owners and members, unowned ones by all, and all deals by: %s',
-                  coalesce(nullif(array_to_string(known, ', '), ''), 'the owner of the tables alone'));
 END
 $$;
-COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last, and who is a member of these; members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Errors: 42501 another called it.';
+COMMENT ON FUNCTION crm.make_deal_policies(text[]) IS 'Internal: makes the policies of crm.enable_deal_security() anew, with the roles that see all. Errors: 42501 not the owner.';
 
-CREATE FUNCTION crm.disable_deal_security() RETURNS void
+CREATE FUNCTION crm.drop_deal_policies() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     policy record;
 BEGIN
-    PERFORM crm.require_installed();
     FOR policy IN
-        SELECT c.relname, p.polname FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname ~ '^(deal_(read|make|change|write)|see_all_.*)$'
-        WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN ('deal', 'deal_history', 'deal_contact', 'deal_milestone', 'document', 'deal_qualification', 'deal_member')
-          AND c.relkind = 'r' ORDER BY c.relname, p.polname
+        SELECT c.relname, array_agg(p.polname) FILTER (WHERE p.polname ~ '^deal_(read|make|change|write|see_all)$') AS names,
+               bool_and(p.polname ~ '^deal_(read|make|change|write|see_all)$') AS is_last
+        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+        WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN (SELECT d.relation FROM crm.deal_policies() d)
+        GROUP BY c.relname ORDER BY c.relname
     LOOP
-        IF policy.polname IS NOT NULL THEN
-            EXECUTE format('DROP POLICY %I ON crm.%I', policy.polname, policy.relname);
+        CONTINUE WHEN policy.names IS NULL;
+        FOR n IN 1 .. cardinality(policy.names) LOOP
+            EXECUTE format('DROP POLICY %I ON crm.%I', policy.names[n], policy.relname);
+        END LOOP;
+        -- Policies of the user's hold on.
+        IF policy.is_last THEN
+            EXECUTE format('ALTER TABLE crm.%I DISABLE ROW LEVEL SECURITY', policy.relname);
         END IF;
-        EXECUTE format('ALTER TABLE crm.%I DISABLE ROW LEVEL SECURITY', policy.relname);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.disable_deal_security() IS 'Takes back crm.enable_deal_security(): who may read deals at all sees all of them. Errors: 42501 the caller does not own the tables.';
+COMMENT ON FUNCTION crm.drop_deal_policies() IS 'Internal: removes the policies of crm.enable_deal_security(), and turns row level security off where there are no others. Errors: 42501 not the owner.';
+
+CREATE FUNCTION crm.missing_deal_policies() RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(DISTINCT 'crm.' || d.relation ORDER BY 'crm.' || d.relation)
+    FROM crm.deal_policies() d JOIN pg_class c ON c.relname = d.relation AND c.relnamespace = 'crm'::regnamespace
+    WHERE (NOT c.relrowsecurity OR NOT crm.object_exists('policy', d.relation, d.name))
+      AND EXISTS (SELECT FROM pg_class o WHERE o.oid = to_regclass('crm.deal') AND o.relrowsecurity)
+      AND EXISTS (SELECT FROM pg_policy p JOIN pg_class o ON o.oid = p.polrelid AND o.relnamespace = 'crm'::regnamespace
+                  WHERE p.polname ~ '^deal_(read|make|change|write|see_all)$')
+$$;
+COMMENT ON FUNCTION crm.missing_deal_policies() IS 'Internal: the tables that lack a policy of crm.enable_deal_security() though it is on; null when there are none or it is off.';
+
+CREATE FUNCTION crm.restore_deal_policies() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF crm.missing_deal_policies() IS NOT NULL THEN
+        PERFORM crm.make_deal_policies(ARRAY(
+            SELECT DISTINCT r.rolname::text FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid AND c.relnamespace = 'crm'::regnamespace
+            JOIN pg_roles r ON r.oid = ANY (p.polroles) WHERE p.polname = 'deal_see_all' ORDER BY 1));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.restore_deal_policies() IS 'Internal: completes the policies of crm.enable_deal_security() where it is on and some are missing; the same roles see all.';
+
+CREATE FUNCTION crm.enable_deal_security(see_all text[] DEFAULT '{crm_admin,crm_manager,crm_marketer,crm_analyst}') RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known text[] := ARRAY(SELECT r FROM unnest(see_all) r WHERE EXISTS (SELECT FROM pg_roles p WHERE p.rolname = r) ORDER BY r);
+BEGIN
+    PERFORM crm.require_installed();
+    PERFORM crm.make_deal_policies(known);
+    RETURN format('deals are seen by their owners and members, unowned ones by all, and all deals by: %s',
+                  coalesce(nullif(array_to_string(known, ', '), ''), 'the owner of the tables alone'));
+END
+$$;
+COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last, and who is a member of these; what hangs on a deal follows it, and own tasks, calls and quotes are seen in any case. Members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Errors: 42501 another called it.';
+
+CREATE FUNCTION crm.disable_deal_security() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM crm.require_installed();
+    PERFORM crm.drop_deal_policies();
+END
+$$;
+COMMENT ON FUNCTION crm.disable_deal_security() IS 'Takes back crm.enable_deal_security(): who may read deals at all sees all of them. Policies of yours stay. Errors: 42501 the caller does not own the tables.';

@@ -818,6 +818,24 @@ COMMENT ON FUNCTION crm.survivorship_choice(text, bigint, bigint[], jsonb) IS 'W
  * Merging.
  * ------------------------------------------------------------------ */
 
+CREATE FUNCTION crm.require_merge_sight(plan jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden text;
+BEGIN
+    SELECT string_agg(DISTINCT r ->> 'relation', ', ') INTO hidden FROM jsonb_array_elements(plan -> 'references') r
+    WHERE row_security_active((r ->> 'relation')::regclass::oid) AND crm.rows_are_hidden((r ->> 'relation')::regclass);
+    IF hidden IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" must not merge: row-level security hides rows of % from it', current_user, hidden
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'What it does not see would stay with the absorbed.',
+                  HINT = 'Let the owner of the tables do it, a role with BYPASSRLS, or one that sees all (crm.enable_deal_security()).';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_merge_sight(jsonb) IS 'Internal: refuses (42501) to merge or undo a merge as a role from which row-level security hides rows of a table that merges write.';
+
 CREATE FUNCTION crm.run_merge(entity text, survivor bigint, absorbed bigint[], policy jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -889,6 +907,7 @@ BEGIN
     END IF;
     choice := choice || coalesce(policy -> 'fields', '{}');
     plan := crm.merge_plan(entity);
+    PERFORM crm.require_merge_sight(plan);
     merge := nextval('crm.merge_id_seq');
 
     FOREACH gone IN ARRAY absorbed LOOP

@@ -225,6 +225,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('%s undid it at %s.', m.undone_by, m.undone_at);
     END IF;
     plan := crm.merge_plan(m.entity);
+    PERFORM crm.require_merge_sight(plan);
     -- A later merge builds upon this one when it moved one of its contacts on,
     -- wrote a contact that this one wrote, or found in the survivor a row that
     -- came from here.

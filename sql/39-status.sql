@@ -28,9 +28,10 @@ BEGIN
     FROM crm.merge_journal j
     WHERE NOT EXISTS (SELECT FROM crm.merge m WHERE m.id = j.merge_id)
     GROUP BY j.merge_id, j.survivor_id ON CONFLICT (id) DO NOTHING;
+    PERFORM crm.restore_deal_policies();
 END
 $$;
-COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions, fills derived columns that a dropped extension took with it, and lists the merges of which there is only a journal.';
+COMMENT ON FUNCTION crm.after_install() IS 'Completes crm.install() and crm.upgrade(): records key versions, fills derived columns that a dropped extension took with it, lists the merges of which there is only a journal, and completes the policies of crm.enable_deal_security() where it is on.';
 
 CREATE FUNCTION crm.rebuild_keys() RETURNS bigint
 LANGUAGE plpgsql
@@ -102,6 +103,7 @@ DECLARE
     role text;
     grants record;
     item record;
+    is_granted boolean;
 BEGIN
     IF missing <> '{}' AND NOT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
         RAISE EXCEPTION 'role "%" may not create roles', current_user
@@ -132,16 +134,16 @@ BEGIN
             -- What a merge has to write; the rest of these tables triggers write.
             ('crm_admin', 'UPDATE (contact_id)', 'payment_key|receipt', NULL),
             ('crm_manager', 'UPDATE (contact_id)', 'payment_key|receipt', NULL),
-            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment|document|qualification|order|product|proposal|stock|lead|assignment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(contact|contact_360|consent|company|completeness|stale_contact|duplicate|company_duplicate|match_contact|match_company|deal|order|contact_metric|task|pipeline|activity_gap|rotting_deal|need_trend|segment_member|upcoming_occasion|deal_qualification|milestone_overdue|pipeline_total|order_line|order_balance|contact_balance|quote|late_shipment|stock|profit|lead|lead_source|lifecycle|stage_duration|deal_slippage|deal_priority|my_kpi|leaderboard|goal_progress)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)|receipt|warehouse|status_transition|position|employee_position|lifecycle_(rule|history)|ownership_history|fact_deal|kpi|sales_goal|agent_capacity|satisfaction|forecast_category|(v_)?referral|v_whitespace', NULL),
+            ('crm_agent', 'SELECT', '(contact|company|deal|task|reminder|activity|stage|pipeline|agent|team|branch|territory|quote|sales_order|payment|shipment|document|qualification|order|product|proposal|stock|lead|assignment)(_.*)?|party_relation|owned_product|external_ref|tag|consent|channel|custom_field|source_value|field_source|duplicate_pair|survivorship_rule|completeness_weight|loss_reason|currency|base_currency|fx_rate|interaction_type|event_kind|notification|email_domain|email_role|name_alias|installation|audit_log|v_(deal_priority|my_kpi|lifecycle|goal_progress)|segment|segment_(chunk|offer|history|fill)|incentive|holiday|business_(calendar|hours|exception|holiday)|receipt|warehouse|status_transition|position|employee_position|lifecycle_(rule|history)|ownership_history|fact_deal|kpi|sales_goal|agent_capacity|satisfaction|forecast_category|referral|v_whitespace', NULL),
             ('crm_agent', 'INSERT, UPDATE', '(contact|company|deal|task|reminder|activity|document|quote|shipment|lead)(_.*)?|sales_order|owned_product|external_ref|tag|consent|source_value|field_source|notification|order_line|payment|assignment_(counter|turn)|referral',
              'contact_key|company_key|contact_metric|deal_history|deal_rate'),
             ('crm_agent', 'DELETE', 'contact_(point|date|need|identity)|company_(point|contact)|external_ref|tag|owned_product|reminder|task_series|deal_(contact|member)|(quote|order|shipment)_line|referral', NULL),
             ('crm_agent', 'INSERT', 'outbox|payment_event|receipt|assignment_(log|decision)', NULL),
-            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_point|duplicate_pair|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|v_(contact|contact_360|consent|company|completeness|data_quality|stale_contact|need_trend|pipeline|order|contact_metric|upcoming_occasion|pipeline_total|order_line|profit)|task|(v_)?segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)|stage_win_rate|order_line|payment|quote|shipment|product(_.*)?|(v_)?lead(_.*)?|channel_spend|v_cac|v_lifecycle|lifecycle_(rule|history)|(v_)?referral|v_channel_(touch|roi)|v_whitespace|quote_line', NULL),
+            ('crm_marketer', 'SELECT', 'archive_rule|contact|contact_(point|need|date|identity|metric|profile)|event_kind|company|company_point|duplicate_pair|company_contact|party_relation|owned_product|tag|consent|channel|custom_field|completeness_weight|activity|interaction_type|deal|sales_order|currency|base_currency|fx_rate|stage|pipeline|loss_reason|agent|branch|territory|email_domain|email_role|name_alias|installation|external_ref|task|segment(_.*)?|incentive|campaign(_.*)?|holiday|business_(calendar|hours|exception|holiday)|stage_win_rate|order_line|payment|quote|shipment|product(_.*)?|lead(_.*)?|channel_spend|v_lifecycle|lifecycle_(rule|history)|referral|v_channel_roi|v_whitespace|quote_line|deal_(history|milestone|member)|document|stage_history|v_segment_overlap', NULL),
             ('crm_marketer', 'INSERT, DELETE', 'tag', NULL),
             ('crm_marketer', 'INSERT', 'consent|contact_need|outbox|segment_(history|fill)', NULL),
             ('crm_marketer', 'INSERT, UPDATE, DELETE', '(segment|campaign)(_.*)?|incentive|channel_spend', 'segment_(history|fill)'),
-            ('crm_analyst', 'SELECT', 'deal_member|v_contact_masked|v_pipeline|v_deal_history|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|installation|holiday|business_(calendar|hours|exception|holiday)|v_pipeline_total|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)|v_(order_line|order_balance|contact_balance|profit|stock|stage_duration|deal_slippage|slippage|pipeline_waterfall|forecast_error|forecast_accuracy|deal_priority|goal_progress|goal_tree|sales_analysis|summary|manager_kpi|leaderboard|kpi_anomaly|churn_zone|market)|order_line|payment|shipment_line|stock_.*|warehouse|quote_line|product(_.*)?|position|employee_position|channel_spend|lifecycle_(rule|history)|ownership_history|v_(lead_source|lead_economics|cac|lifecycle|call_report|adoption|activity_gap|rotting_deal)|kpi|agent_capacity|satisfaction|deal_rate|forecast_(snapshot|category)|dim_.*|fact_.*', NULL),
+            ('crm_analyst', 'SELECT', 'deal_member|v_contact_masked|deal|deal_history|sales_order|contact_metric|base_currency|stage|stage_transition|pipeline|loss_reason|company|agent|team|branch|territory|currency|fx_rate|channel|interaction_type|sales_goal|installation|holiday|business_(calendar|hours|exception|holiday)|deal_(milestone|qualification)|document|qualification_.*|stage_(history|win_rate|prerequisite|requirement|playbook)|v_(pipeline_waterfall|deal_priority|goal_progress|summary|manager_kpi|kpi_anomaly|churn_zone|lifecycle|adoption)|order_line|payment|shipment_line|stock_.*|warehouse|quote_line|product(_.*)?|position|employee_position|channel_spend|lifecycle_(rule|history)|ownership_history|kpi|agent_capacity|satisfaction|deal_rate|forecast_(snapshot|category)|dim_.*|fact_.*', NULL),
             -- Without the words of people, and who they are.
             ('crm_analyst', 'SELECT (id, lifecycle_stage, created_at, archived_at, deleted_at, merged_into)', 'contact', NULL),
             ('crm_analyst', 'SELECT (contact_id, id, kind, direction, agent_id, company_id, deal_id, task_id, occurred_at, duration, outcome, external_system, created_at, created_by)', 'activity', NULL),
@@ -168,6 +170,28 @@ BEGIN
         LOOP
             EXECUTE format('GRANT %s ON crm.%I TO %I', grants.rights, item.name, grants.role);
         END LOOP;
+    END LOOP;
+    -- A view runs with the rights of whoever asks: who may read all the columns
+    -- that it reads may read it. Those upon others follow in the next round.
+    LOOP
+        is_granted := false;
+        FOR item IN
+            SELECT v.relname AS name, r.role
+            FROM crm.schema_object o
+            JOIN pg_class v ON v.relname = o.name AND v.relnamespace = 'crm'::regnamespace AND v.relkind = 'v' AND v.reloptions @> '{security_invoker=true}'
+            JOIN pg_rewrite w ON w.ev_class = v.oid
+            JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
+            JOIN pg_class t ON t.oid = d.refobjid AND t.relnamespace = v.relnamespace
+            CROSS JOIN unnest('{crm_agent,crm_marketer,crm_analyst}'::text[]) AS r (role)
+            WHERE o.kind = 'view' AND starts_with(o.name, 'v_') AND NOT has_table_privilege(r.role, v.oid, 'SELECT')
+            GROUP BY v.relname, r.role
+            HAVING bool_and(CASE d.refobjsubid WHEN 0 THEN has_any_column_privilege(r.role, t.oid, 'SELECT')
+                                 ELSE has_column_privilege(r.role, t.oid, d.refobjsubid::smallint, 'SELECT') END)
+        LOOP
+            EXECUTE format('GRANT SELECT ON crm.%I TO %I', item.name, item.role);
+            is_granted := true;
+        END LOOP;
+        EXIT WHEN NOT is_granted;
     END LOOP;
     -- Numbers of new rows.
     FOR item IN
@@ -274,13 +298,13 @@ BEGIN
         ELSIF object.kind = 'trigger' THEN
             RETURN QUERY SELECT 'trigger ' || object.name, 'error', format('disabled on crm.%s', object.relation),
                 format('ALTER TABLE crm.%I ENABLE TRIGGER %I', object.relation, object.name)
-            FROM pg_trigger t WHERE t.tgrelid = format('crm.%I', object.relation)::regclass AND t.tgname = object.name AND t.tgenabled = 'D';
+            FROM pg_trigger t WHERE t.tgrelid = format('crm.%I', object.relation)::regclass AND t.tgname = object.name AND t.tgenabled IN ('D', 'R');
         END IF;
     END LOOP;
     RETURN QUERY SELECT 'index ' || c.relname, 'error', 'invalid', format('REINDEX INDEX CONCURRENTLY crm.%I', c.relname)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE c.relnamespace = 'crm'::regnamespace AND NOT i.indisvalid;
-    IF to_regclass('crm.key_version') IS NULL OR to_regclass('crm.job') IS NULL OR to_regclass('crm.job_run') IS NULL OR to_regclass('crm.import_reject') IS NULL THEN
+    IF EXISTS (SELECT FROM unnest('{key_version,job,job_run,import_reject,contact,contact_key,contact_point,deal,deal_profile}'::text[]) t WHERE to_regclass('crm.' || t) IS NULL) THEN
         RETURN;                 -- named above as missing
     END IF;
     RETURN QUERY SELECT 'keys', CASE WHEN v.version = k.version THEN 'ok' ELSE 'warning' END,
@@ -325,6 +349,12 @@ BEGIN
                             'SELECT * FROM crm.payment_key WHERE payment_id IS NULL: a row of crm.payment with provider and provider_payment_id takes over what was told.'
         FROM crm.payment_key k WHERE k.payment_id IS NULL HAVING count(*) > 0;
     END IF;
+    RETURN QUERY SELECT 'deal security', 'error', format('policies are missing on %s: deals or what hangs on them are not seen by those who should, or by others', array_to_string(m, ', ')), 'Run SELECT crm.install().'
+    FROM crm.missing_deal_policies() m WHERE m IS NOT NULL;
+    RETURN QUERY SELECT 'table ' || c.relname, 'warning', 'row level security is on, but no policy lets anybody but its owner see a row',
+                        format('CREATE POLICY ... ON crm.%1$I, or ALTER TABLE crm.%1$I DISABLE ROW LEVEL SECURITY', c.relname)
+    FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') AND c.relrowsecurity
+      AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AND crm.missing_deal_policies() IS NULL;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
     IF crm.may_read('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,

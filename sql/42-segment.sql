@@ -790,7 +790,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(array_agg(DISTINCT d.segment_id), '{}')
     FROM (SELECT DISTINCT x.source FROM crm.segment_dependency x WHERE strpos(x.source, '.') > 0) t
     JOIN crm.segment_dependency d ON d.source = t.source
-    WHERE row_security_active(to_regclass(t.source)::oid)
+    WHERE crm.rows_are_hidden(to_regclass(t.source))
 $$;
 COMMENT ON FUNCTION crm.blind_segments() IS 'Segments whose rules count events of tables of which row-level security hides rows from this role, so that it must not refresh them.';
 
@@ -804,7 +804,7 @@ BEGIN
     FROM (SELECT crm.base_tables('crm.contact_profile') AS relation
           UNION ALL
           SELECT to_regclass(d.source) FROM crm.segment_dependency d WHERE d.segment_id = $1 AND strpos(d.source, '.') > 0) t
-    WHERE row_security_active(t.relation::oid);
+    WHERE crm.rows_are_hidden(t.relation);
     IF hidden IS NOT NULL THEN
         RAISE EXCEPTION 'role "%" must not refresh segments: row-level security hides rows of % from it', current_user, hidden
             USING ERRCODE = 'insufficient_privilege',
@@ -945,9 +945,7 @@ BEGIN
                     by_time := by_time || crossed;
                 END IF;
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
             END;
         END LOOP;
@@ -984,18 +982,14 @@ BEGIN
             BEGIN
                 SELECT * INTO members, before FROM crm.evaluate_candidates(ids, candidates, as_of);
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 -- One of them fails: find out which.
                 members := NULL;
                 FOR n IN 1 .. cardinality(ids) LOOP
                     BEGIN
                         SELECT e.members[1], e.before[1] INTO members[n], before[n] FROM crm.evaluate_candidates(ids[n:n], candidates[n:n], as_of) e;
                     EXCEPTION WHEN OTHERS THEN
-                        IF crm.is_passing(SQLSTATE) THEN
-                            RAISE;
-                        END IF;
+                        IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                         PERFORM crm.note_segment_error(ids[n], SQLSTATE, SQLERRM);
                         members[n] := '{}';
                         before[n] := '{}';
@@ -1031,9 +1025,7 @@ BEGIN
             BEGIN
                 SELECT * INTO whole FROM crm.refresh_whole_segment(one.id, as_of, 'change');
             EXCEPTION WHEN OTHERS THEN
-                IF crm.is_passing(SQLSTATE) THEN
-                    RAISE;
-                END IF;
+                IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
                 PERFORM crm.note_segment_error(one.id, SQLSTATE, SQLERRM);
                 CONTINUE;
             END;

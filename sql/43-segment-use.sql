@@ -315,9 +315,7 @@ BEGIN
         BEGIN
             SELECT crm.rule_eval(p, item.rule, as_of) INTO holds FROM crm.contact_profile p WHERE p.contact_id = $1;
         EXCEPTION WHEN OTHERS THEN
-            IF crm.is_passing(SQLSTATE) THEN
-                RAISE;
-            END IF;
+            IF crm.is_passing(SQLSTATE) THEN RAISE; END IF;
             RAISE WARNING 'the rule of incentive "%" fails: %', item.name, SQLERRM USING ERRCODE = SQLSTATE, HINT = 'SELECT * FROM crm.validate_config()';
             CONTINUE;
         END;

@@ -282,7 +282,7 @@ DECLARE
     given_members integer[];
     given_turns double precision[];
     decision bigint;
-    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
+    before timestamptz;
 BEGIN
     SELECT * INTO r FROM crm.assignment_rule a WHERE a.id = assign_by_rule.rule_id;
     is_task := r.what IN ('task', 'call');
@@ -311,11 +311,11 @@ BEGIN
     IF given_ids IS NULL THEN
         RETURN;
     END IF;
-    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+    before := crm.set_effective_at(as_of);
     EXECUTE format('UPDATE %s x SET %I = $2[u.member] FROM unnest($1, $3) AS u (id, member) WHERE x.id = u.id',
                    CASE r.what WHEN 'lead' THEN 'crm.lead' WHEN 'deal' THEN 'crm.deal' WHEN 'contact' THEN 'crm.contact' ELSE 'crm.task' END,
                    CASE WHEN is_task THEN 'assignee_id' ELSE 'owner_id' END) USING given_ids, agents, given_members;
-    PERFORM set_config('crm.effective_at', before, true);
+    PERFORM crm.set_effective_at(before);
     UPDATE crm.assignment_counter c SET assigned = c.assigned + cardinality(given_ids),
         turn = CASE WHEN r.method = 'least_loaded' THEN c.turn ELSE greatest(c.turn, (SELECT max(t) FROM unnest(given_turns) t)) END
     WHERE c.rule_id = r.id;
@@ -479,7 +479,7 @@ DECLARE
     result_agents bigint[];
     result_companies bigint[];
     decision bigint;
-    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
+    before timestamptz;
 BEGIN
     PERFORM crm.require_installed();
     SELECT string_agg(k, ', ') INTO unknown FROM jsonb_object_keys(policy) k WHERE k <> ALL ('{team,agents,method,keep_company,not_back,with_deals,with_tasks}');
@@ -556,7 +556,7 @@ BEGIN
     LEFT JOIN unnest(given_units, given_agents) AS g (unit, agent_id) ON g.unit = coalesce(-u.company_id, u.id);
 
     IF NOT dry_run AND result_ids IS NOT NULL THEN
-        PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+        before := crm.set_effective_at(as_of);
         UPDATE crm.contact c SET owner_id = u.agent_id FROM unnest(result_ids, result_agents) AS u (id, agent_id) WHERE c.id = u.id AND u.agent_id IS NOT NULL;
         UPDATE crm.company o SET owner_id = u.agent_id
         FROM (SELECT DISTINCT r.company_id, r.agent_id FROM unnest(result_companies, result_agents) AS r (company_id, agent_id)) u
@@ -570,7 +570,7 @@ BEGIN
             UPDATE crm.task t SET assignee_id = u.agent_id FROM unnest(result_ids, result_owners, result_agents) AS u (id, owner_id, agent_id)
             WHERE t.contact_id = u.id AND t.assignee_id = u.owner_id AND t.status = 'open' AND u.agent_id IS NOT NULL;
         END IF;
-        PERFORM set_config('crm.effective_at', before, true);
+        PERFORM crm.set_effective_at(before);
         INSERT INTO crm.assignment_decision (rule, method, decided_at, candidates)
         SELECT 'rotation', 'rotation', as_of, jsonb_agg(jsonb_build_object('agent_id', p.id, 'weight', 1, 'turn', p.count) ORDER BY p.id)
         FROM unnest(pool, counts) AS p (id, count) RETURNING id INTO decision;
@@ -615,7 +615,7 @@ DECLARE
     moved_leads bigint[];
     moved_tasks bigint[];
     decision bigint;
-    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
+    before timestamptz;
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO person FROM crm.agent a WHERE a.id = who FOR UPDATE;
@@ -657,7 +657,7 @@ BEGIN
     END IF;
     UPDATE crm.agent a SET team_id = coalesce(new_team_id, a.team_id), active = a.active AND NOT leaves WHERE a.id = who;
 
-    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+    before := crm.set_effective_at(as_of);
     IF portfolio = 'transfer' THEN
         WITH moved AS (UPDATE crm.contact c SET owner_id = to_agent_id WHERE c.owner_id = who AND c.deleted_at IS NULL AND c.merged_into IS NULL RETURNING c.id)
         SELECT array_agg(m.id) INTO moved_contacts FROM moved m;
@@ -682,7 +682,7 @@ BEGIN
             (SELECT l.load FROM crm.agent_load('contact', ARRAY[who]) l), (SELECT l.load FROM crm.agent_load('deal', ARRAY[who]) l)
             USING ERRCODE = 'RM075', HINT = 'Transfer the portfolio, or share it out with crm.rotate_clients() first.';
     END IF;
-    PERFORM set_config('crm.effective_at', before, true);
+    PERFORM crm.set_effective_at(before);
     contacts := coalesce(cardinality(moved_contacts), 0);
     companies := coalesce(cardinality(moved_companies), 0);
     deals := coalesce(cardinality(moved_deals), 0);

@@ -10,6 +10,19 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.effective_at() IS 'The moment from which a change holds in crm.lifecycle_history and crm.ownership_history: setting crm.effective_at, otherwise now(). Errors: 22007 the setting is no moment.';
 
+CREATE FUNCTION crm.set_effective_at(at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET datestyle = ISO AS $$
+DECLARE
+    before CONSTANT timestamptz := nullif(current_setting('crm.effective_at', true), '')::timestamptz;
+BEGIN
+    PERFORM set_config('crm.effective_at', coalesce(at::text, ''), true);
+    RETURN before;
+END
+$$;
+COMMENT ON FUNCTION crm.set_effective_at(timestamptz) IS 'Internal: has crm.effective_at() give this moment until the end of the transaction, or now() again for null; gives what was set before, null for nothing. Errors: 22007 that is no moment.';
+
 /* Triggers. */
 
 CREATE FUNCTION crm.lead_state() RETURNS trigger
@@ -465,7 +478,7 @@ DECLARE
     person bigint;
     firm bigint;
     owner bigint;
-    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
+    before timestamptz;
 BEGIN
     PERFORM crm.require_installed();
     IF wanted IS NULL OR wanted <> ALL ('{attach,new,refuse}'::text[]) THEN
@@ -501,7 +514,7 @@ BEGIN
                       HINT = 'Look at crm.lead_duplicates(), then convert with duplicates => ''attach'' or ''new''.';
         END IF;
     END IF;
-    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+    before := crm.set_effective_at(as_of);
     IF person IS NULL THEN
         IF num_nonnulls(l.name, l.email, l.phone, l.company) = 0 THEN
             RAISE EXCEPTION 'lead % has no name, address, number or company to know the person by', l.id
@@ -552,7 +565,7 @@ BEGIN
     WHERE o.id = l.id;
     PERFORM crm.write_lead_consent(ARRAY[l.id]);
     PERFORM crm.copy_lead_activities(ARRAY[l.id]);
-    PERFORM set_config('crm.effective_at', before, true);
+    PERFORM crm.set_effective_at(before);
     contact_id := person;
     company_id := firm;
     was_converted := true;

@@ -281,6 +281,7 @@ DECLARE
     lately CONSTANT numeric := 90;      -- days that tell how often deals begin
     left_days CONSTANT numeric := extract(epoch FROM to_at - as_of) / 86400;
 BEGIN
+    PERFORM crm.require_installed();
     RETURN QUERY
     WITH chain AS MATERIALIZED (
         -- Won within the period: by its end and not before it.

@@ -80,3 +80,26 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- Contacts come to the stage of the life cycle that their orders say, as
+-- crm.refresh_lifecycle() would bring them there; since when they are there,
+-- crm.lifecycle_history gets to know when it is made.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.contact_metric') IS NOT NULL AND to_regclass('crm.lifecycle_rule') IS NULL THEN
+        UPDATE crm.contact c SET lifecycle_stage = t.stage
+        FROM (SELECT m.contact_id, CASE WHEN m.order_count >= 5 THEN 'loyal' WHEN m.order_count >= 2 THEN 'repeat' ELSE 'customer' END AS stage
+              FROM crm.contact_metric m WHERE m.order_count > 0) t
+        WHERE c.id = t.contact_id AND c.deleted_at IS NULL AND c.merged_into IS NULL
+          AND array_position('{lead,customer,repeat,loyal}', t.stage) > array_position('{lead,customer,repeat,loyal}', c.lifecycle_stage);
+    END IF;
+END
+$migration$;
+
+DO $migration$
+BEGIN
+    IF to_regclass('crm.import_reject') IS NOT NULL THEN
+        COMMENT ON COLUMN crm.import_reject.resolved_at IS 'When crm.import_fix() brought it in or crm.discard_rejects() set it aside for good; null while open.';
+    END IF;
+END
+$migration$;

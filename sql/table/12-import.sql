@@ -65,7 +65,7 @@ CREATE TABLE crm.import_reject (
     hint text, -- What to do, in a sentence.
     suggestion text, -- The one probable repair.
     row_rejected boolean NOT NULL, -- Whether the whole row was set aside, or only this value.
-    resolved_at timestamptz, -- When crm.import_fix() brought it in; null while open.
+    resolved_at timestamptz, -- When crm.import_fix() brought it in or crm.discard_rejects() set it aside for good; null while open.
     PRIMARY KEY (batch_id, row_number, id)
 );
 COMMENT ON TABLE crm.import_reject IS 'What an import did not take, value by value, with the reason: nothing is lost. crm.import_fix() brings a corrected row in.';

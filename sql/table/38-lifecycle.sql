@@ -187,9 +187,25 @@ CREATE TRIGGER party_delete AFTER DELETE ON crm.lead REFERENCING OLD TABLE AS ol
     FOR EACH STATEMENT EXECUTE FUNCTION crm.keep_party_history();
 
 -- What was there before these tables: the triggers above keep others out until
--- this transaction ends.
+-- this transaction ends. Who is where the orders say came there with them; of
+-- orders of one moment the last counts.
 INSERT INTO crm.lifecycle_history (contact_id, stage, valid, actor)
-SELECT c.id, c.lifecycle_stage, tstzrange(c.created_at, NULL), c.created_by FROM crm.contact c;
+WITH bought AS (
+    SELECT o.contact_id, r.stage, o.at, o.created_by, o.n, last_value(r.stage) OVER (PARTITION BY o.contact_id ORDER BY o.n ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS last_stage
+    FROM (SELECT s.contact_id, least(s.ordered_at, now()) AS at, s.created_by, row_number() OVER (PARTITION BY s.contact_id ORDER BY s.ordered_at, s.id) AS n
+          FROM crm.sales_order s WHERE s.is_counted) o
+    JOIN crm.lifecycle_rule r ON r.order_count = o.n AND r.enabled
+), came AS (
+    SELECT DISTINCT ON (b.contact_id, b.at) b.contact_id, b.stage, b.at, b.created_by
+    FROM bought b JOIN crm.contact c ON c.id = b.contact_id AND c.lifecycle_stage = b.last_stage
+    ORDER BY b.contact_id, b.at, b.n DESC
+), began AS (
+    SELECT c.id, CASE WHEN f.at IS NULL THEN c.lifecycle_stage ELSE 'lead' END, c.created_at, c.created_by
+    FROM crm.contact c LEFT JOIN (SELECT a.contact_id, min(a.at) AS at FROM came a GROUP BY a.contact_id) f ON f.contact_id = c.id
+    WHERE f.at IS NULL OR c.created_at < f.at
+)
+SELECT a.contact_id, a.stage, tstzrange(a.at, lead(a.at) OVER (PARTITION BY a.contact_id ORDER BY a.at)), a.created_by
+FROM (SELECT * FROM came UNION ALL SELECT * FROM began) a;
 INSERT INTO crm.ownership_history (record_id, entity, owner_id, valid, actor)
 SELECT c.id, 'contact', c.owner_id, tstzrange(c.created_at, NULL), c.created_by FROM crm.contact c WHERE c.owner_id IS NOT NULL
 UNION ALL

@@ -150,11 +150,28 @@ ask(SPIPlanPtr *plan, const char *sql, const char *name, size_t length)
 	return SPI_processed > 0;
 }
 
+/* The name among those of a query (column name) that is most like this one; NULL when none is. */
+char *
+crm_nearest_name(const char *names, const char *name, size_t length)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {PointerGetDatum(cstring_to_text_with_len(name, length))};
+	char	   *sql = psprintf("SELECT k.name FROM (%s) k CROSS JOIN LATERAL (SELECT crm.levenshtein("
+							   "pg_catalog.lower(pg_catalog.left(k.name, 100)), pg_catalog.lower(pg_catalog.left($1, 100))) AS distance) d "
+							   "WHERE d.distance OPERATOR(pg_catalog.<=) GREATEST(1, LEAST(4, pg_catalog.length($1) OPERATOR(pg_catalog./) 2)) "
+							   "ORDER BY d.distance, k.name LIMIT 1", names);
+
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "looking for a name failed");
+	return SPI_processed > 0 ? field(1) : NULL;
+}
+
 void
 crm_event_find(const char *name, size_t length, CrmEvent *event)
 {
 	static SPIPlanPtr kinds = NULL;
 	static SPIPlanPtr interactions = NULL;
+	char	   *nearest;
 
 	if (ask(&kinds,
 			"SELECT relation, contact_column, at_column, filter FROM crm.event_kind"
@@ -186,9 +203,11 @@ crm_event_find(const char *name, size_t length, CrmEvent *event)
 		crm_event_check("crm.activity", "contact_id", "occurred_at", filter.data, event);
 		return;
 	}
+	nearest = crm_nearest_name("SELECT event AS name FROM crm.event_kind UNION SELECT name FROM crm.interaction_type", name, length);
 	ereport(ERROR,
 			(errcode(ERRCODE_CRM_UNKNOWN_EVENT),
 			 errmsg("there is no event \"%s\"", pnstrdup(name, length)),
+			 nearest != NULL ? errhint("Perhaps you meant \"%s\".", nearest) :
 			 errhint("Events are the rows of crm.event_kind and of crm.interaction_type.")));
 }
 

@@ -38,6 +38,9 @@ extern void crm_rule_sql_text(const uint8_t *root, const uint8_t *end, struct Cr
 extern void crm_rule_operand_text(const uint8_t *position, const uint8_t *end, struct CrmRuleScope *scope,
 								  const char *alias, const char *as_of, StringInfo out);
 
+/* Among the column name of a query, or NULL.  Needs SPI. */
+extern char *crm_nearest_name(const char *names, const char *name, size_t length);
+
 /* segment_probe.c */
 extern int64 crm_segment_find(const char *name);
 extern bool crm_segment_probe(int64 segment_id, int64 contact_id);

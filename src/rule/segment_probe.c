@@ -41,6 +41,7 @@ crm_segment_find(const char *name)
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 	Oid			schema = get_namespace_oid("crm", false);
+	char	   *nearest = NULL;
 	bool		isnull;
 
 	if (OidIsValid(get_relname_relid("segment", schema)))
@@ -51,10 +52,12 @@ crm_segment_find(const char *name)
 			elog(ERROR, "reading crm.segment failed");
 		if (SPI_processed > 0)
 			return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		nearest = crm_nearest_name("SELECT name FROM crm.segment", name, strlen(name));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_CRM_UNKNOWN_SEGMENT),
 			 errmsg("there is no segment \"%s\"", name),
+			 nearest != NULL ? errhint("Perhaps you meant \"%s\".", nearest) :
 			 errhint("Segments are the rows of crm.segment.")));
 }
 

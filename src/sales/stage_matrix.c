@@ -183,8 +183,8 @@ read_stages(void)
 		"s.entry_rule, s.required_fields, NULL::pg_catalog.text[] "
 		"FROM crm.stage s JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) s.pipeline_id "
 		"ORDER BY p.is_default DESC, p.id, s.position" :
-		"SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default, NULL::pg_catalog.int8, NULL::crm.rule, "
-		"false, NULL::crm.rule, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
+		"SELECT s.id, s.pipeline_id, s.name, s.kind, p.name, p.currency, p.is_default, NULL::pg_catalog.int8, NULL::pg_catalog.text, "
+		"false, NULL::pg_catalog.text, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
 		"FROM crm.stage s JOIN crm.pipeline p ON p.id OPERATOR(pg_catalog.=) s.pipeline_id "
 		"ORDER BY p.is_default DESC, p.id, s.position");
 	ordered_count = 0;
@@ -219,7 +219,7 @@ read_moves(void)
 {
 	run(with_criteria ?
 		"SELECT from_stage_id, to_stage_id, guard_rule, required_fields, roles FROM crm.stage_transition" :
-		"SELECT from_stage_id, to_stage_id, NULL::crm.rule, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
+		"SELECT from_stage_id, to_stage_id, NULL::pg_catalog.text, NULL::pg_catalog.text[], NULL::pg_catalog.text[] "
 		"FROM crm.stage_transition");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

@@ -37,6 +37,11 @@ SELECT oid::regprocedure AS definer_member FROM our_function WHERE prosecdef AND
 SELECT oid::regprocedure AS definer_for_public FROM our_function
 WHERE prosecdef AND has_function_privilege('public', oid, 'EXECUTE') ORDER BY 1;
 
+-- Trigger functions that run with the rights of the writer are for everybody: who
+-- attaches one needs a table of his own.
+SELECT oid::regprocedure AS kept_from_public FROM our_function
+WHERE prorettype = 'trigger'::regtype AND NOT prosecdef AND NOT has_function_privilege('public', oid, 'EXECUTE') ORDER BY 1;
+
 -- Parallel safety is declared on purpose: what is immutable is safe.
 SELECT oid::regprocedure AS immutable_but_unsafe FROM our_function WHERE provolatile = 'i' AND proparallel <> 's' AND prokind = 'f' ORDER BY 1;
 -- ... and what is safe has no exception block, which would be a subtransaction,

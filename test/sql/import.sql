@@ -168,3 +168,23 @@ SELECT * FROM crm.import_apply(:batch);
 SELECT row_number, code FROM crm.import_reject WHERE batch_id = :batch ORDER BY 1;
 SELECT r.external_id, c.country FROM crm.external_ref r JOIN crm.contact c ON c.id = r.contact_id WHERE r.system = 'shop2' ORDER BY 1;
 ROLLBACK;
+-- What of a name is in none of its parts is told; digits that stand in it stay.
+BEGIN;
+SELECT crm.import_csv('names.csv', E'Name,Email\nИван Петров 123,a1@example.com\nAnna2 Smith,a2@example.com\n12345,a3@example.com\nPetra Long,a4@example.com\n') AS batch \gset
+SELECT * FROM crm.import_apply(:batch);
+SELECT i.row_number, c.given_name, c.family_name, r.column_name, r.value, r.code, r.reason, r.row_rejected
+FROM crm.import_result i JOIN crm.contact c ON c.id = i.entity_id LEFT JOIN crm.import_reject r USING (batch_id, row_number) WHERE i.batch_id = :batch ORDER BY 1;
+-- Looked at; and a batch that shall not be applied goes.
+SELECT count(*) FROM crm.status() WHERE item = 'imports';
+SELECT crm.discard_rejects(:batch, 1), crm.discard_rejects(:batch), crm.discard_rejects(:batch);
+SELECT count(*) FROM crm.import_reject WHERE batch_id = :batch AND resolved_at IS NULL;
+SELECT crm.import_csv('wrong.csv', E'Name,Email\nx,y\n,z\n') AS wrong \gset
+SELECT crm.discard_import(:wrong);
+SELECT count(*) FROM crm.import_row WHERE batch_id = :wrong;
+SAVEPOINT s;
+SELECT crm.discard_import(:batch);
+ROLLBACK TO s;
+SELECT crm.discard_import(-1);
+ROLLBACK TO s;
+SELECT crm.discard_rejects(-1);
+ROLLBACK;

@@ -92,3 +92,11 @@ SELECT crm.owner_as_of('contact', 950010, '2024-05-31') AS may, crm.owner_as_of(
 SET LOCAL crm.effective_at = 'soon';
 UPDATE crm.contact SET owner_id = 950002 WHERE id = 950010;
 ROLLBACK;
+-- Set and set back within functions, whatever the client's style of dates.
+BEGIN;
+SET LOCAL datestyle = 'SQL, DMY';
+SET LOCAL timezone = 'Asia/Kolkata';
+SELECT crm.set_effective_at(timestamptz 'epoch' + interval '1706933106.789 s') IS NULL AS was_none, crm.effective_at() = timestamptz 'epoch' + interval '1706933106.789 s' AS is_set;
+SELECT crm.set_effective_at('-infinity') = timestamptz 'epoch' + interval '1706933106.789 s' AS was_set, crm.effective_at() = '-infinity'::timestamptz AS is_set;
+SELECT crm.set_effective_at(NULL) = '-infinity'::timestamptz AS was_set, crm.effective_at() = now() AS is_now;
+ROLLBACK;

@@ -97,6 +97,17 @@ SELECT title FROM crm.task;
 SELECT email FROM crm.lead;
 \set VERBOSITY default
 RESET ROLE;
+-- Who may read all the columns that a view reads may read the view.
+SELECT r AS role, v.oid::regclass AS view
+FROM unnest('{crm_admin,crm_manager,crm_agent,crm_marketer,crm_analyst}'::text[]) r
+CROSS JOIN pg_class v
+WHERE v.relnamespace = 'crm'::regnamespace AND v.relkind = 'v' AND v.relname LIKE 'v\_%' AND v.reloptions @> '{security_invoker=true}'
+  AND NOT has_table_privilege(r, v.oid, 'SELECT')
+  AND EXISTS (SELECT FROM pg_rewrite w JOIN pg_depend d ON d.objid = w.oid AND d.refclassid = 'pg_class'::regclass JOIN pg_class t ON t.oid = d.refobjid
+              WHERE w.ev_class = v.oid AND t.oid <> v.oid AND t.relnamespace = 'crm'::regnamespace)
+  AND NOT EXISTS (SELECT FROM pg_rewrite w JOIN pg_depend d ON d.objid = w.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 JOIN pg_class t ON t.oid = d.refobjid
+                  WHERE w.ev_class = v.oid AND t.oid <> v.oid AND t.relnamespace = 'crm'::regnamespace AND NOT has_column_privilege(r, t.oid, d.refobjsubid::smallint, 'SELECT'))
+ORDER BY 1, 2;
 -- Reports are read to the end by those who have them: views that a role may read ask for no more than it has.
 CREATE FUNCTION public.regress_readable(refused boolean) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE

@@ -202,6 +202,98 @@ SELECT count(*) FROM crm.deal WHERE id BETWEEN 900201 AND 900204;
 RESET ROLE;
 ROLLBACK;
 
+-- What hangs on a deal follows it; one's own tasks, calls and quotes are seen in
+-- any case, and what is of no deal. Orders and payments are the client's.  R-012
+BEGIN;
+CREATE ROLE regress_crm_bob;
+CREATE ROLE regress_crm_boss;
+INSERT INTO crm.agent (id, name, role_name) VALUES (900001, 'Regress Ann', 'regress_crm_ann'), (900002, 'Regress Bob', 'regress_crm_bob');
+GRANT USAGE ON SCHEMA crm TO regress_crm_bob, regress_crm_boss;
+GRANT SELECT ON ALL TABLES IN SCHEMA crm TO regress_crm_bob, regress_crm_boss;
+GRANT INSERT, UPDATE, DELETE ON crm.task, crm.notification, crm.quote, crm.quote_line, crm.activity TO regress_crm_bob;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA crm TO regress_crm_bob;
+INSERT INTO crm.contact (id, family_name) VALUES (900301, 'Client');
+INSERT INTO crm.deal (id, name, owner_id) VALUES (900201, 'Ann''s', 900001), (900202, 'Bob''s', 900002);
+INSERT INTO crm.quote (id, deal_id, owner_id, currency) VALUES (900401, 900201, 900001, 'USD'), (900402, 900202, 900002, 'USD'), (900403, NULL, 900001, 'USD'), (900404, 900201, 900002, 'USD');
+INSERT INTO crm.quote_line (quote_id, description, unit_price, tax_rate, tax_included) SELECT id, 'thing', 5, 0, false FROM crm.quote WHERE id BETWEEN 900401 AND 900404;
+UPDATE crm.quote SET description = 'noted' WHERE id BETWEEN 900401 AND 900404;
+INSERT INTO crm.task (id, title, deal_id, assignee_id, author_id) VALUES (900501, 'Ann''s of hers', 900201, 900001, NULL), (900502, 'Bob''s of Ann''s', 900201, 900002, 900001), (900503, 'asked for by Bob', 900201, 900001, 900002),
+    (900504, 'of no deal', NULL, 900001, NULL), (900505, 'Bob''s', 900202, NULL, NULL);
+INSERT INTO crm.activity (contact_id, id, kind, direction, deal_id, agent_id) VALUES (900301, 900601, 'call', 'out', 900201, 900001), (900301, 900602, 'call', 'out', 900201, 900002), (900301, 900603, 'call', 'out', NULL, 900001);
+INSERT INTO crm.reminder (id, agent_id, note, remind_at, deal_id) VALUES (900701, 900001, 'x', now(), 900201), (900702, 900002, 'x', now(), 900201);
+INSERT INTO crm.notification (id, agent_id, kind, key, title, deal_id) VALUES (900801, 900001, 'x', 'regress 1', 'x', 900201), (900802, 900002, 'x', 'regress 2', 'x', 900201);
+INSERT INTO crm.satisfaction (contact_id, id, kind, score, deal_id) VALUES (900301, 900901, 'nps', 9, 900201), (900301, 900902, 'nps', 9, 900202);
+INSERT INTO crm.payment (contact_id, id, deal_id, amount, currency) VALUES (900301, 901001, 900201, 5, 'USD');
+CREATE TEMPORARY VIEW hanging AS
+SELECT 'quote' AS relation, q.id FROM crm.quote q UNION ALL SELECT 'quote_line', l.quote_id FROM crm.quote_line l
+UNION ALL SELECT 'audit_log', a.row_id FROM crm.audit_log a WHERE a.relation = 'quote' UNION ALL SELECT 'task', t.id FROM crm.task t UNION ALL SELECT 'activity', a.id FROM crm.activity a
+UNION ALL SELECT 'reminder', r.id FROM crm.reminder r UNION ALL SELECT 'notification', n.id FROM crm.notification n UNION ALL SELECT 'satisfaction', s.id FROM crm.satisfaction s
+UNION ALL SELECT 'deal_history', h.deal_id FROM crm.deal_history h UNION ALL SELECT 'ownership_history', o.record_id FROM crm.ownership_history o WHERE o.entity = 'deal'
+UNION ALL SELECT 'payment', p.id FROM crm.payment p;
+ALTER VIEW hanging SET (security_invoker = true);
+GRANT SELECT ON hanging TO regress_crm_bob, regress_crm_boss;
+SELECT relation, string_agg(DISTINCT id::text, ' ' ORDER BY id::text) FROM hanging WHERE id BETWEEN 900200 AND 901099 GROUP BY relation ORDER BY relation;
+SELECT crm.enable_deal_security('{regress_crm_boss}');
+SET LOCAL ROLE regress_crm_bob;
+SELECT relation, string_agg(DISTINCT id::text, ' ' ORDER BY id::text) FROM hanging WHERE id BETWEEN 900200 AND 901099 GROUP BY relation ORDER BY relation;
+-- Whose task it is finishes it, and the author hears of it.
+SELECT crm.complete_task(900502, 'done');
+RESET ROLE;
+SELECT agent_id, kind FROM crm.notification WHERE task_id = 900502;
+SET LOCAL ROLE regress_crm_bob;
+SAVEPOINT refused;
+INSERT INTO crm.task (title, deal_id, assignee_id) VALUES ('spy', 900201, 900001);
+ROLLBACK TO refused;
+UPDATE crm.quote SET description = 'spy' WHERE id BETWEEN 900401 AND 900404 RETURNING id;
+DELETE FROM crm.task WHERE id BETWEEN 900501 AND 900504 RETURNING id;
+RESET ROLE;
+SET LOCAL ROLE regress_crm_boss;
+SELECT count(*) FROM hanging WHERE id BETWEEN 900200 AND 901099 AND relation = 'quote';
+RESET ROLE;
+-- From whom rows are hidden neither merges nor has segments refreshed.
+INSERT INTO crm.contact (id, family_name) VALUES (900302, 'Client');
+GRANT UPDATE ON crm.contact TO regress_crm_bob;
+SET LOCAL ROLE regress_crm_boss;
+SELECT crm.rows_are_hidden('crm.activity'), crm.rows_are_hidden('crm.contact');
+SET LOCAL ROLE regress_crm_bob;
+SELECT crm.rows_are_hidden('crm.activity'), crm.rows_are_hidden('crm.contact');
+SAVEPOINT refused;
+SELECT crm.merge_contacts(900301, '{900302}');
+ROLLBACK TO refused;
+RESET ROLE;
+CREATE POLICY narrow ON crm.activity AS RESTRICTIVE USING (contact_id > 0);
+SET LOCAL ROLE regress_crm_boss;
+SELECT crm.rows_are_hidden('crm.activity');
+RESET ROLE;
+DROP POLICY narrow ON crm.activity;
+-- Who sees all needs no rights on what the policies look at.
+CREATE ROLE regress_crm_reader;
+GRANT USAGE ON SCHEMA crm TO regress_crm_reader;
+GRANT SELECT ON crm.deal, crm.deal_history, crm.quote_line TO regress_crm_reader;
+SELECT crm.enable_deal_security('{regress_crm_boss,regress_crm_reader}');
+SET LOCAL ROLE regress_crm_reader;
+SELECT count(*) FROM crm.deal d WHERE d.id BETWEEN 900201 AND 900202 UNION ALL SELECT count(*) FROM crm.quote_line WHERE quote_id BETWEEN 900401 AND 900404;
+RESET ROLE;
+-- Policies that are lost are named, and come back with the roles that see all.
+SELECT * FROM crm.status() WHERE item = 'deal security';
+DROP POLICY deal_read ON crm.deal;
+DROP POLICY deal_write ON crm.task;
+DROP POLICY deal_see_all ON crm.task;
+ALTER TABLE crm.quote DISABLE ROW LEVEL SECURITY;
+SELECT * FROM crm.status() WHERE item = 'deal security';
+SELECT crm.install();
+SELECT * FROM crm.status() WHERE item = 'deal security';
+SELECT polname, polroles::regrole[] FROM pg_policy WHERE polrelid IN ('crm.deal'::regclass, 'crm.task'::regclass) ORDER BY polrelid::regclass::text, polname;
+SELECT relrowsecurity FROM pg_class WHERE oid = 'crm.quote'::regclass;
+-- What the user made stays.
+CREATE POLICY mine ON crm.task USING (true);
+SELECT crm.disable_deal_security();
+SELECT polname, polrelid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'crm'::regnamespace;
+SELECT relname FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relrowsecurity;
+DROP POLICY mine ON crm.task;
+SELECT item, state, detail FROM crm.status() WHERE item = 'table task';
+ROLLBACK;
+
 -- Nothing stays.
 SET session_replication_role = replica;
 DELETE FROM crm.deal WHERE id > 900000;

@@ -11,6 +11,7 @@ use Test::More;
 my $node = crm_node('dump');
 $node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
 crm_sample_data($node, 'postgres');
+crm_sales_data($node, 'postgres');
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE clerk;
 ALTER TABLE crm.contact ADD COLUMN shoe_size integer CHECK (shoe_size > 0);
@@ -27,9 +28,15 @@ CREATE TABLE note (contact_id bigint REFERENCES crm.contact (id), mail crm.email
 INSERT INTO note SELECT contact_id, email, NULL, 'x' FROM crm.contact_point WHERE email IS NOT NULL;
 CREATE VIEW public.people AS SELECT id, crm.full_name(title, given_name, middle_name, family_name, suffix) AS name FROM crm.contact;
 SQL
+$node->safe_psql('postgres', 'SELECT crm.enable_deal_security()');
 my $before = crm_state($node, 'postgres');
 like($before, qr/^contact: 51 rows/m, 'there is something to dump');
 like($before, qr/^audit_log: \d\d+ rows/m, 'and a history');
+
+# A view that is made of its dump is no view that the user changed; one that he changed is.
+my $changed_views = "SELECT string_agg(name, ' ' ORDER BY name) FROM crm.schema_object WHERE kind = 'view' AND NOT crm.view_is_unchanged(name, statement)";
+is($node->safe_psql('postgres', $changed_views), '', 'no view is changed');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM crm.schema_object WHERE kind = 'view'"), '>', 60, 'of many');
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/c.dump", '-d', 'postgres' ], 'pg_dump, custom format');
@@ -50,6 +57,7 @@ for my $how (sort keys %restore)
 	is($node->safe_psql($how, "SELECT crm.install()"),
 		"crm " . $node->safe_psql($how, 'SELECT crm.code_version()') . " is complete", "nothing to repair: $how");
 	is($node->safe_psql($how, "SELECT count(*) FROM crm.status() WHERE state = 'error'"), '0', "status is clean: $how");
+	is($node->safe_psql($how, $changed_views), '', "no view is changed: $how");
 	# It goes on working, with the next number and one entry of history a change.
 	my $entries = $node->safe_psql($how, "SELECT count(*) FROM crm.audit_log WHERE relation = 'contact'");
 	$node->safe_psql($how, "SELECT crm.create_contact('{\"name\": \"Anna Ivanova\", \"email\": \"anna\@example.org\"}')");
@@ -57,6 +65,14 @@ for my $how (sort keys %restore)
 	is($node->safe_psql($how, "SELECT count(*) - $entries FROM crm.audit_log WHERE relation = 'contact'"), '1', "history goes on: $how");
 	is($node->safe_psql($how, "SELECT count(*) FROM crm.lookup_contact('ANNA\@EXAMPLE.ORG')"), '1', "keys go on: $how");
 }
+
+# Restored once more.
+$node->safe_psql('postgres', 'CREATE DATABASE again TEMPLATE template0');
+$node->command_ok([ 'pg_dump', '-f', "$dir/again.sql", '-d', 'plain' ], 'pg_dump of what was restored');
+$node->command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/again.sql", 'again' ], 'restore: again');
+is($node->safe_psql('again', $changed_views), '', 'no view is changed: again');
+$node->safe_psql('again', "CREATE OR REPLACE VIEW crm.v_lifecycle WITH (security_invoker = true) AS " . ($node->safe_psql('again', "SELECT pg_get_viewdef('crm.v_lifecycle'::regclass)") =~ s/;$/ LIMIT 3/r));
+is($node->safe_psql('again', $changed_views), 'v_lifecycle', 'but for one that is');
 
 # Schema first, data afterwards with triggers off, as some do.
 $node->safe_psql('postgres', 'CREATE DATABASE twostep TEMPLATE template0');

@@ -12,6 +12,15 @@ my $node = crm_node('drop');
 $node->safe_psql('postgres', 'CREATE EXTENSION crm; SELECT crm.install()');
 crm_sample_data($node, 'postgres');
 $node->safe_psql('postgres', "UPDATE crm.stage SET entry_guard = 'amount > 5' WHERE name = 'Qualified'; SELECT crm.allow_transition('Sales', 'New', 'Qualified', guard => 'open_tasks = 0')");
+# Of deals each agent sees his own, and so does it stay.
+crm_sales_data($node, 'postgres');
+$node->safe_psql('postgres', "CREATE ROLE anna; CREATE ROLE chief; GRANT USAGE ON SCHEMA crm TO anna; GRANT SELECT ON crm.deal, crm.deal_member, crm.agent, crm.task TO anna;
+	UPDATE crm.agent SET role_name = 'anna' WHERE id = (SELECT max(id) FROM crm.agent); UPDATE crm.deal SET owner_id = (SELECT max(id) FROM crm.agent) WHERE id % 2 = 0;
+	SELECT crm.enable_deal_security('{chief}')");
+my $seen = "SET ROLE anna; SELECT count(*), count(DISTINCT owner_id), (SELECT count(*) FROM crm.task) FROM crm.deal";
+my $is_seen = $node->safe_psql('postgres', $seen);
+like($is_seen, qr/^[1-9]\d*\|1\|/, 'an agent sees his deals');
+isnt($is_seen, $node->safe_psql('postgres', "SELECT count(*), count(DISTINCT owner_id), (SELECT count(*) FROM crm.task) FROM crm.deal"), 'and no others');
 my $before = crm_state($node, 'postgres');
 
 my ($status, $out, $err) = $node->psql('postgres', 'DROP EXTENSION crm');
@@ -21,6 +30,7 @@ like($err, qr/HINT:.*crm\.uninstall\(confirm/, 'the way out');
 
 $node->safe_psql('postgres', 'DROP EXTENSION crm CASCADE');
 is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact"), '51', 'CASCADE leaves the rows');
+is($node->safe_psql('postgres', $seen), $is_seen, 'and who sees which deals');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_attribute WHERE attrelid = 'crm.contact_point'::regclass AND attname IN ('email', 'phone') AND NOT attisdropped"),
 	'0', 'and takes the columns of our types');
 $node->safe_psql('postgres', 'CREATE EXTENSION crm');
@@ -36,6 +46,7 @@ for my $state (\$before, \$after)
 	$$state =~ s/^(contact_point|company_point|schema_object|stage|stage_transition): .*$//mg;
 }
 crm_same($after, $before, 'all as before');
+is($node->safe_psql('postgres', $seen), $is_seen, 'who sees which deals, too');
 is($node->safe_psql('postgres', "SELECT count(*) FROM crm.contact_point WHERE (kind = 'email') <> (email IS NOT NULL) OR (kind = 'phone') <> (phone IS NOT NULL) OR (kind IN ('email', 'phone') AND match_key IS NULL)"),
 	'0', 'derived columns are filled');
 ($status, $out, $err) = $node->psql('postgres', "INSERT INTO crm.deal (name, stage_id) SELECT 'x', id FROM crm.stage WHERE name = 'Qualified'");

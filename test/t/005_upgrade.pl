@@ -30,11 +30,19 @@ my $log_two = "BEGIN; UPDATE crm.contact_point SET label = 'logged' WHERE id IN 
 	SELECT row_id, changes -> 'label' FROM crm.audit_log WHERE changes -> 'label' ->> 'new' = 'logged' ORDER BY id; ROLLBACK";
 my $two_entries = qq(1|{"new": "logged", "old": null}\n2|{"new": "logged", "old": null});
 
-# What merges move and what they write, but for the moment of the last change.
-my $merged = "SELECT count(*), sum(hashtext((to_jsonb(c) - 'updated_at')::text)) FROM crm.contact c
+# What merges move and what they write, but for the moment of the last change
+# and the stage of the life cycle, to which the upgrade brings who has orders.
+my $merged = "SELECT count(*), sum(hashtext((to_jsonb(c) - '{updated_at,lifecycle_stage}'::text[])::text)) FROM crm.contact c
 	UNION ALL SELECT count(*), sum(hashtext(p::text)) FROM crm.contact_point p UNION ALL SELECT count(*), sum(hashtext(c::text)) FROM crm.company_contact c
 	UNION ALL SELECT count(*), sum(hashtext(k::text)) FROM crm.contact_key k UNION ALL SELECT count(*), sum(hashtext(t::text)) FROM crm.tag t
 	UNION ALL SELECT count(*), sum(hashtext(m::text)) FROM member m";
+
+my $contacts = "SELECT count(*), sum(hashtext((to_jsonb(c) - '{updated_at,lifecycle_stage}'::text[])::text)) FROM crm.contact c";
+
+# The deals, what became of them, and how they were on a day of the past.
+my $deals = "SELECT count(*), count(closed_at), sum(hashtext((d.*)::text)) FROM crm.deal d UNION ALL SELECT count(*), NULL, sum(hashtext(h::text)) FROM crm.deal_history h
+	UNION ALL SELECT count(*), NULL, sum(hashtext(crm.deal_as_of(d.id, '2024-01-20 00:00:00+00')::text)) FROM crm.deal d
+	UNION ALL SELECT count(*), NULL, sum(hashtext(c::text)) FROM crm.deal_contact c UNION ALL SELECT count(*), NULL, sum(hashtext(concat_ws('|', t.id, t.title, t.deal_id, t.status, t.due_at))) FROM crm.task t";
 
 my $first_rows = "SELECT e::text FROM crm.event_kind e UNION ALL SELECT i.name FROM crm.interaction_type i UNION ALL SELECT j.name FROM crm.job j ORDER BY 1";
 
@@ -56,6 +64,7 @@ for my $version (@released)
 	$node->safe_psql($db, "CREATE EXTENSION crm VERSION '$version'; SELECT crm.install()");
 	is($node->safe_psql($db, 'SELECT crm.installed_version()'), $version, "$version installed");
 	crm_sample_data($node, $db);
+	crm_sales_data($node, $db);
 	$node->safe_psql($db, <<'SQL');
 ALTER TABLE crm.contact ADD COLUMN shoe_size integer;
 UPDATE crm.contact SET shoe_size = 40 + id % 5;
@@ -68,11 +77,16 @@ SQL
 	# 0.0.1 merges nothing.
 	my $before_merges = $version eq '0.0.1' ? '' : $node->safe_psql($db, $merged);
 	$node->safe_psql($db, "SELECT crm.merge_contacts(1, '{2,3}'); SELECT crm.merge_contacts(5, '{6}')") if $before_merges ne '';
-	my $rows = $node->safe_psql($db, 'SELECT count(*), sum(hashtext(c::text)) FROM crm.contact c');
+	my $rows = $node->safe_psql($db, $contacts);
 	my $view = $node->safe_psql($db, 'SELECT count(*), sum(hashtext(v::text)) FROM v_mine v');
 
-	$node->safe_psql($db, 'ALTER EXTENSION crm UPDATE');
-	my ($status, $out, $err) = $node->psql($db, "SELECT crm.create_contact('{\"name\": \"x\"}')");
+	my $has_deals = $node->safe_psql($db, "SELECT to_regclass('crm.deal') IS NOT NULL") eq 't';
+	my $has_orders = $node->safe_psql($db, "SELECT to_regclass('crm.sales_order') IS NOT NULL") eq 't';
+	my $deals_before = $has_deals ? $node->safe_psql($db, $deals) : '';
+
+	my ($status, $out, $err) = $node->psql($db, 'ALTER EXTENSION crm UPDATE');
+	like($err, qr/WARNING: .*\Q$version\E.*HINT: .*crm\.upgrade/s, 'the update says what to do next');
+	($status, $out, $err) = $node->psql($db, "SELECT crm.create_contact('{\"name\": \"x\"}')");
 	like($err, qr/tables of crm are of version \Q$version\E.*HINT:\s+Run SELECT crm\.upgrade/s, "older tables say what to do");
 	($status, $out, $err) = $node->psql($db, 'SELECT crm.install()');
 	like($err, qr/HINT:\s+Run SELECT crm\.upgrade/, 'so does install()');
@@ -80,11 +94,22 @@ SQL
 	is($node->safe_psql($db, $log_two), $two_entries, 'the triggers of older tables write history');
 	is($node->safe_psql($db, "BEGIN; UPDATE crm.contact SET city = 'x' WHERE id IN (1, 4); UPDATE crm.company SET city = 'x' WHERE id = 1; SELECT count(*) FROM crm.contact WHERE city = 'x'; ROLLBACK"),
 		'2', 'and let rows be written');
+	if ($has_deals)
+	{
+		is($node->safe_psql($db, "BEGIN; INSERT INTO crm.deal (name, amount) VALUES ('x', 1); UPDATE crm.deal SET amount = 2 WHERE name = 'x'; SELECT count(*) FROM crm.deal_history WHERE deal_id = (SELECT max(id) FROM crm.deal); ROLLBACK"),
+			'2', 'deals are written');
+		for my $write ("INSERT INTO crm.stage (pipeline_id, name, position) VALUES (1, 'x', 99)", "UPDATE crm.stage SET position = 99 WHERE id = 1")
+		{
+			($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\n$write");
+			like($err, qr/ERROR:\s+RM011: .*HINT:\s+Run SELECT crm\.upgrade/s, "what cannot be written says what to do: $write");
+		}
+	}
 	my @later = ("crm.refresh_segments()", "crm.create_segment('x', 'true')");
 	unshift @later, ("crm.unmerge(1)", "crm.guard_duplicates('contacts', 'off')", "crm.dedup_plan('contacts')", "crm.find_duplicates('contacts', '{}')",
 		"crm.find_duplicates('contacts', '{}'::jsonb)", "crm.find_duplicates(1)", "crm.find_duplicates()",
 		"crm.contact_references()", "crm.company_references()", "crm.may_merge(1, 2)", "crm.merge_contacts(1, '{2}')", "crm.build_match_keys('contacts')",
 		"crm.explain_match('contacts', '1', '2')", "crm.match_pairs('contacts')", "crm.review_pairs('contacts')", "crm.dedup_tick()", "crm.dedupe('contacts')") if $version lt '0.2.0';
+	push @later, "crm.forecast('[2024-01-01,2024-07-01)')" if $has_orders;
 	for my $call (@later)
 	{
 		($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\nSELECT * FROM $call");
@@ -100,8 +125,34 @@ SQL
 	crm_same(structure($db), structure('fresh'), "$version: tables as of a fresh install");
 	is($node->safe_psql($db, $first_rows), $node->safe_psql('fresh', $first_rows), 'kinds of events and jobs as of a fresh install');
 	is($node->safe_psql($db, "SELECT string_agg(item || ' ' || detail, ', ') FROM crm.status() WHERE state IN ('error', 'warning')"), '', 'status is clean');
-	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(c::text)) FROM crm.contact c'), $rows, 'rows are kept, with the user\'s column');
+	is($node->safe_psql($db, $contacts), $rows, 'rows are kept, with the user\'s column');
 	is($node->safe_psql($db, 'SELECT count(*), sum(hashtext(v::text)) FROM v_mine v'), $view, 'the user\'s view works');
+	if ($has_deals)
+	{
+		is($node->safe_psql($db, $deals), $deals_before, 'deals, their history and their past are as they were');
+		is($node->safe_psql($db, "SELECT string_agg(name, ' ' ORDER BY position) FROM crm.stages_as_of((SELECT id FROM crm.pipeline WHERE name = 'Опт'), now())"), 'Заявка Счёт Оплачено Отказ', 'stages have their history');
+		is($node->safe_psql($db, "SELECT count(*), sum(amount) FROM crm.deals_as_of('2024-01-20 00:00:00+00', 'effective') WHERE deleted_at IS NULL"),
+			$node->safe_psql($db, "SELECT count(*), sum(1000 * split_part(name, ' ', 2)::integer) FROM crm.deal d WHERE d.created_at <= '2024-01-20 00:00:00+00'"), 'and deals of the past add up');
+		is($node->safe_psql($db, "SELECT won_deals, won_amount FROM crm.forecast('[2024-01-01,2024-07-01)') WHERE is_total"),
+			$node->safe_psql($db, "SELECT count(*), coalesce(sum(amount * crm.exchange_rate(currency, closed_at)), 0) FROM crm.deal JOIN crm.stage s ON s.id = stage_id AND s.kind = 'won' WHERE closed_at >= '2024-01-01 00:00:00+00' AND closed_at < '2024-07-01 00:00:00+00' AND deleted_at IS NULL"), 'what was won is won');
+		is($node->safe_psql($db, "SELECT count(*) FROM crm.deal d WHERE d.owner_id IS DISTINCT FROM crm.owner_as_of('deal', d.id, d.created_at)"), '0', 'deals have had their owners since they began');
+		is($node->safe_psql($db, "SELECT crm.move_deal(max(d.id), 'Заявка') FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE s.name = 'Отказ'"), 'Заявка', 'and deals move on');
+		($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\nSELECT crm.move_deal(max(d.id), 'Оплачено') FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE s.name = 'Заявка'");
+		like($err, qr/ERROR:\s+RM001: /, 'where they may');
+	}
+	if ($has_orders)
+	{
+		is($node->safe_psql($db, "SELECT count(*) FROM crm.contact c JOIN crm.contact_metric m ON m.contact_id = c.id WHERE c.merged_into IS NULL AND c.deleted_at IS NULL
+				AND c.lifecycle_stage <> (SELECT coalesce((SELECT r.stage FROM crm.lifecycle_rule r WHERE r.order_count <= m.order_count ORDER BY r.order_count DESC LIMIT 1), 'lead'))"),
+			'0', 'who has orders is a customer');
+		is($node->safe_psql($db, "SELECT crm.refresh_lifecycle()"), '0', 'and nothing is left to do');
+		is($node->safe_psql($db, "SELECT count(*) > 5, count(*) FILTER (WHERE lower(h.valid) IS DISTINCT FROM (SELECT min(o.ordered_at) FROM crm.sales_order o WHERE o.contact_id = h.contact_id AND o.is_counted))
+				FROM crm.lifecycle_history h WHERE h.stage = 'customer'"), 't|0', 'since the first order');
+		is($node->safe_psql($db, "SELECT count(*) > 2, count(*) FILTER (WHERE lower(h.valid) IS DISTINCT FROM (SELECT o.ordered_at FROM crm.sales_order o WHERE o.contact_id = h.contact_id AND o.is_counted ORDER BY o.ordered_at OFFSET 1 LIMIT 1))
+				FROM crm.lifecycle_history h WHERE h.stage = 'repeat'"), 't|0', 'bought again with the second');
+	}
+	is($node->safe_psql($db, "SELECT count(*) FROM crm.lifecycle_history a JOIN crm.lifecycle_history b ON b.contact_id = a.contact_id AND b.valid && a.valid AND b.ctid <> a.ctid"), '0', 'one stage at a time');
+	is($node->safe_psql($db, "SELECT count(*) FROM crm.contact c WHERE c.lifecycle_stage <> crm.lifecycle_as_of(c.id, now())"), '0', 'the last of which is the present one');
 	is($node->safe_psql($db, "SELECT cost_per_contact FROM crm.channel WHERE name = 'call'"), '7', 'edited rows are kept');
 	if ($before_merges ne '')
 	{

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(crm_node crm_server_is_back crm_sample_data crm_door_data crm_door_works crm_state crm_catalog crm_same);
+our @EXPORT = qw(crm_node crm_server_is_back crm_sample_data crm_sales_data crm_door_data crm_door_works crm_state crm_catalog crm_same);
 
 # A started server in UTF8 with the settings by which it finds the extension.
 sub crm_node
@@ -52,6 +52,46 @@ FROM generate_series(1, 50) i;
 SELECT crm.update_contact(id, '{"city": "Казань"}') FROM crm.contact WHERE id % 2 = 0;
 SELECT crm.delete_contact(id) FROM crm.contact WHERE id % 7 = 0;
 SELECT crm.import_apply(crm.import_csv('clients.csv', E'id,name,email\n1,Anna Ivanova,anna@example.com\n2,Broken,nobody@@example.com\n', source => 'shop'));
+SQL
+}
+
+# A pipeline with stages of its own; deals that are open, won, lost, taken up
+# again, deleted, with their history; tasks, calls and orders: as far as the
+# installed version has them.
+sub crm_sales_data
+{
+	my ($node, $db, $role) = @_;
+	$node->safe_psql($db, ($role ? "SET ROLE $role;" : '') . <<'SQL');
+SELECT to_regclass('crm.deal') IS NOT NULL AS has_deals, to_regclass('crm.sales_order') IS NOT NULL AS has_orders \gset
+\if :has_deals
+INSERT INTO crm.agent (name) VALUES ('Анна'), ('Борис');
+INSERT INTO crm.pipeline (name, currency) VALUES ('Опт', 'RUB');
+INSERT INTO crm.stage (pipeline_id, name, position, kind, probability)
+SELECT p.id, s.name, s.position, s.kind, s.probability
+FROM crm.pipeline p, (VALUES ('Заявка', 1, 'open', 0.1), ('Счёт', 2, 'open', 0.5), ('Оплачено', 3, 'won', 1), ('Отказ', 4, 'lost', 0)) s (name, position, kind, probability) WHERE p.name = 'Опт';
+SELECT crm.allow_transition('Опт', f, t) FROM (VALUES (NULL, 'Заявка'), ('Заявка', 'Счёт'), ('Счёт', 'Оплачено'), ('Заявка', 'Отказ'), ('Счёт', 'Отказ'), ('Отказ', 'Заявка')) s (f, t);
+INSERT INTO crm.loss_reason (name, kind) VALUES ('Передумали', 'natural') ON CONFLICT DO NOTHING;
+-- Every second in the default pipeline.
+INSERT INTO crm.deal (name, pipeline_id, contact_id, owner_id, amount, created_at)
+SELECT 'Поставка ' || c.id, CASE WHEN c.id % 2 = 0 THEN p.id END, c.id, a.id, 1000 * c.id, timestamptz '2024-01-01 00:00:00+00' + c.id * interval '1 day'
+FROM crm.contact c, crm.pipeline p, (SELECT min(id) AS first FROM crm.agent) f JOIN crm.agent a ON a.id = f.first
+WHERE p.name = 'Опт' AND c.deleted_at IS NULL ORDER BY c.id LIMIT 30;
+UPDATE crm.deal SET amount = amount + 1, close_date = '2024-03-01' WHERE id % 3 = 0;
+SELECT crm.move_deal(d.id, 'Счёт', as_of => d.created_at + interval '2 days') FROM crm.deal d JOIN crm.pipeline p ON p.id = d.pipeline_id WHERE p.name = 'Опт' AND d.id % 4 <> 0;
+SELECT crm.win_deal(d.id, as_of => d.created_at + interval '5 days') FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE s.name = 'Счёт' AND d.id % 3 = 0;
+SELECT crm.lose_deal(d.id, 'Передумали', as_of => d.created_at + interval '6 days') FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE s.name = 'Счёт' AND d.id % 3 = 1;
+SELECT crm.move_deal(min(d.id), 'Заявка', as_of => min(d.created_at) + interval '30 days') FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id WHERE s.name = 'Отказ';
+UPDATE crm.deal SET deleted_at = now() WHERE id = (SELECT min(id) + 2 FROM crm.deal);
+INSERT INTO crm.deal_contact (deal_id, contact_id, role) SELECT min(d.id), max(d.contact_id), 'signs' FROM crm.deal d;
+SELECT crm.create_task(jsonb_build_object('title', 'Позвонить', 'deal_id', d.id, 'due_at', d.created_at)) FROM crm.deal d WHERE d.id % 5 = 0;
+SELECT crm.complete_task(min(t.id), 'done') FROM crm.task t;
+INSERT INTO crm.activity (contact_id, deal_id, kind, direction, occurred_at) SELECT d.contact_id, d.id, 'call', 'out', d.created_at FROM crm.deal d WHERE d.contact_id IS NOT NULL;
+\endif
+\if :has_orders
+INSERT INTO crm.sales_order (contact_id, deal_id, ordered_at, amount, currency, status)
+SELECT d.contact_id, d.id, d.created_at, d.amount, d.currency, CASE WHEN d.id % 4 = 0 THEN 'cancelled' ELSE 'completed' END FROM crm.deal d;
+INSERT INTO crm.sales_order (contact_id, ordered_at, amount, currency) SELECT contact_id, ordered_at + interval '10 days', amount, currency FROM crm.sales_order WHERE contact_id % 3 = 0;
+\endif
 SQL
 }
 
