@@ -311,7 +311,7 @@ DECLARE
     accepted crm.quote;
     total numeric;
     new_order_id bigint;
-    before CONSTANT text := coalesce(current_setting('crm.effective_at', true), '');
+    before timestamptz;
 BEGIN
     PERFORM crm.require_installed();
     SELECT * INTO accepted FROM crm.quote q WHERE q.id = $1 FOR UPDATE;
@@ -329,7 +329,7 @@ BEGIN
         RAISE EXCEPTION 'quote % is worth %', accepted.number, total
             USING ERRCODE = 'check_violation', DETAIL = 'The amount of an order is not less than 0.', HINT = format('Make another version: SELECT crm.revise_quote(%s).', $1);
     END IF;
-    PERFORM set_config('crm.effective_at', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true);
+    before := crm.set_effective_at(as_of);
     INSERT INTO crm.sales_order (contact_id, number, ordered_at, amount, currency, company_id, agent_id, deal_id, source)
     VALUES (accepted.contact_id, accepted.number, as_of, total, accepted.currency, accepted.company_id, accepted.owner_id, accepted.deal_id, 'quote')
     RETURNING id INTO new_order_id;
@@ -341,7 +341,7 @@ BEGIN
     UPDATE crm.quote q SET order_id = new_order_id WHERE q.id = $1;
     UPDATE crm.deal d SET amount = total, currency = accepted.currency
     WHERE d.id = accepted.deal_id AND d.deleted_at IS NULL AND (d.amount, d.currency) IS DISTINCT FROM (total, accepted.currency);
-    PERFORM set_config('crm.effective_at', before, true);
+    PERFORM crm.set_effective_at(before);
     RETURN new_order_id;
 END
 $$;
