@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -74,7 +75,7 @@ crm_window_funnel_add(PG_FUNCTION_ARGS)
 
 	if (likely(call != NULL && call->constant))
 	{
-		setup = call->setups;
+		setup = call->first;
 		what = crm_event_condition_bits(fcinfo, 4);
 	}
 	else
@@ -97,7 +98,7 @@ static int
 level_of(CrmEventList *list, int64 *times, int64 *paths)
 {
 	crm_event_list_sort(list);
-	return crm_funnel_level(list->event, list->count, list->setup->number, list->setup->span, list->setup->mode, times, paths);
+	return crm_funnel_level(list->event, list->count, list->setup->number, list->setup->span, list->setup->mode, times, paths, crm_event_tick);
 }
 
 Datum
@@ -147,7 +148,7 @@ crm_sequence_add(PG_FUNCTION_ARGS)
 
 	if (likely(call != NULL && call->constant))
 	{
-		setup = call->setups;
+		setup = call->first;
 		what = crm_event_condition_bits(fcinfo, 3);
 	}
 	else
@@ -177,7 +178,7 @@ matches_of(FunctionCallInfo fcinfo, bool one)
 		return 0;
 	crm_event_list_sort(list);
 	reached = palloc(list->count * sizeof(uint64));
-	matches = crm_sequence_count(list->setup->sequence, list->event, list->count, one, reached);
+	matches = crm_sequence_count(list->setup->sequence, list->event, list->count, one, reached, crm_event_tick);
 	pfree(reached);
 	return matches;
 }
@@ -293,6 +294,7 @@ crm_journey_path(PG_FUNCTION_ARGS)
 		uint64		what = list->event[i].what;
 		int64		pause;
 
+		CHECK_FOR_INTERRUPTS();
 		if (i > 0 && list->setup->length > 0 &&
 			(pg_sub_s64_overflow(list->event[i].at, list->event[i - 1].at, &pause) || pause > list->setup->span))
 			break;

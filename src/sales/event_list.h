@@ -5,7 +5,7 @@
  *
  * One chunk of memory a group (two, if events have names).  A state knows its
  * arguments by a pointer to a setup, of which there is one for all groups with
- * the same arguments.  Rows that come in the order of time, as from an index,
+ * the same arguments; it lives as long as they do.  Rows that come in the order of time, as from an index,
  * need no sorting; the runs that parallel workers bring are merged.
  */
 #ifndef CRM_EVENT_LIST_H
@@ -27,7 +27,6 @@ typedef enum CrmEventUse
 
 typedef struct CrmEventSetup
 {
-	struct CrmEventSetup *next;
 	CrmEventUse use;
 	Interval	interval;
 	int32		number;
@@ -60,7 +59,8 @@ typedef struct CrmEventList
 /* Kept with the function that is called. */
 typedef struct CrmEventCall
 {
-	CrmEventSetup *setups;		/* the one of the last row first */
+	const CrmEventSetup *first; /* of the first row; that of all, mostly */
+	struct CrmEventHome *homes; /* of the others, one a memory context of states */
 	bool		constant;		/* the first one is that of all rows, conditions
 								 * are arguments of their own */
 	bool		checked;		/* types of the conditions */
@@ -68,8 +68,8 @@ typedef struct CrmEventCall
 } CrmEventCall;
 
 /*
- * The setup of these arguments, kept with the function that is called; raises
- * what is wrong with them.
+ * The setup of these arguments, good as long as a state that is made now, and
+ * equal for equal arguments; raises what is wrong with them.
  */
 extern const CrmEventSetup *crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse use, const Interval *interval, const char *text, uint32 length, int32 number);
 
@@ -102,6 +102,10 @@ crm_event_condition_bits(FunctionCallInfo fcinfo, int from)
 extern int64 crm_event_span(const Interval *interval, const char *what);
 
 extern MemoryContext crm_event_context(FunctionCallInfo fcinfo);
+
+/* For what runs long apart from the server. */
+extern void crm_event_tick(void);
+
 extern CrmEventList *crm_event_list_new(FunctionCallInfo fcinfo, const CrmEventSetup *setup);
 
 /* These may move the list. */
