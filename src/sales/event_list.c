@@ -339,8 +339,12 @@ void
 crm_event_note_constants(FunctionCallInfo fcinfo, int before)
 {
 	CrmEventCall *call = call_of(fcinfo);
-	Aggref	   *aggref = AggGetAggref(fcinfo);
+	Aggref	   *aggref;
 
+	if (call->is_noted)
+		return;
+	call->is_noted = true;
+	aggref = AggGetAggref(fcinfo);
 	if (call->in_array || aggref == NULL)
 		return;
 	for (int i = 0; i < before; i++)

@@ -63,6 +63,7 @@ typedef struct CrmEventCall
 	struct CrmEventHome *homes; /* of the others, one a memory context of states */
 	bool		constant;		/* the first one is that of all rows, conditions
 								 * are arguments of their own */
+	bool		is_noted;		/* whether it has been looked for that */
 	bool		checked;		/* types of the conditions */
 	bool		in_array;		/* conditions are one array */
 } CrmEventCall;
