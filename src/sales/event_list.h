@@ -7,6 +7,17 @@
  * arguments by a pointer to a setup, of which there is one for all groups with
  * the same arguments; it lives as long as they do.  Rows that come in the order of time, as from an index,
  * need no sorting; the runs that parallel workers bring are merged.
+ *
+ * The state is internal, with serial functions, not a varlena type.  As an
+ * expanded object each group would have a memory context, and HashAggregate
+ * adds up all of them for each new group: array_append() over 100,000 events of
+ * 10,000 contacts takes four times as long as a list, and over 2 million of
+ * 200,000 it was not done in ten minutes, where a list takes three seconds.  A flat
+ * value with room to grow would cost about the same as a list, but it would be
+ * a public type whose bytes anybody could make up, to be checked in every row;
+ * and each would carry the arguments, a pattern parsed anew for each group.
+ * What it would buy is partial aggregation by Citus, which these do not need:
+ * their groups are contacts, and go to their shards whole.
  */
 #ifndef CRM_EVENT_LIST_H
 #define CRM_EVENT_LIST_H
