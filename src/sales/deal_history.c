@@ -11,6 +11,9 @@
  * A deal that is made or removed has one entry with all its values; a deal
  * that changes has one entry a column.  The columns of a move take effect when
  * the deal entered the stage.
+ *
+ * As all rows come by here as they were stored, it is here that those are judged
+ * again which triggers may have changed after the guard.
  */
 #include "postgres.h"
 
