@@ -59,7 +59,7 @@ SELECT e, (SELECT array_agg(extract(epoch FROM t)::integer) FROM unnest(times) t
 
 -- Arguments of its own for every group: the same as group by group, however they are grouped.
 CREATE TABLE pg_temp.own AS SELECT c, 'epoch'::timestamptz + i * interval '1 minute' AS at, i % 4 AS kind, c % 300 * interval '2 minutes' AS span, CASE c % 3 WHEN 0 THEN '' WHEN 1 THEN 'strict_increase' ELSE 'strict_once' END AS mode
-FROM generate_series(0, 1999) c, generate_series(0, 9) i;
+FROM generate_series(0, 499) c, generate_series(0, 9) i;
 ANALYZE pg_temp.own;
 CREATE FUNCTION pg_temp.own_levels() RETURNS TABLE (level integer, groups bigint) LANGUAGE sql AS $$
     SELECT l, count(*) FROM (SELECT crm.window_funnel(span, mode, at, kind = 1, kind = 2, kind = 3, kind = 0) AS l FROM pg_temp.own GROUP BY c) x GROUP BY 1 ORDER BY 1
