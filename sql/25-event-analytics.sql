@@ -6,6 +6,10 @@
 -- Conditions are declared VARIADIC "any", of which each must be boolean: for
 -- VARIADIC boolean[] the executor would make an array of every row.
 
+-- Final functions may put the events of a state in order, which changes nothing
+-- of what it says and lets rows be added: so they modify nothing (READ_ONLY), as
+-- window functions and aggregates that share a state need it.
+
 -- ---------------- what all share ----------------
 
 CREATE FUNCTION crm.event_list_combine(internal, internal) RETURNS internal

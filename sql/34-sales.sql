@@ -15,7 +15,7 @@ COMMENT ON FUNCTION crm.stages_changed() IS 'Trigger on crm.pipeline, crm.stage,
 
 CREATE FUNCTION crm.deal_history() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'crm_deal_history';
-COMMENT ON FUNCTION crm.deal_history() IS 'Trigger: writes crm.deal_history. Attached AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT with their transition tables: one entry for a deal that is made or removed, one for each column that changed. Writes with the rights of the table''s owner.';
+COMMENT ON FUNCTION crm.deal_history() IS 'Trigger: writes crm.deal_history. Attached AFTER INSERT, UPDATE and DELETE FOR EACH STATEMENT with their transition tables: one entry for a deal that is made or removed, one for each column that changed. Writes with the rights of the table''s owner. Errors: what crm.stage_guard() raises of a row that was stored otherwise than it was judged, because a trigger fired after it; 27000 closed_at or id such a trigger may not change.';
 
 CREATE FUNCTION crm.row_values(record) RETURNS jsonb
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'crm_row_values';

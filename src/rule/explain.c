@@ -182,11 +182,11 @@ typedef struct Checker
 } Checker;
 
 /*
- * Looks at one node: compiles it, or finds what it names.  NULL, or the error,
- * without a trace of it left behind.
+ * Does something that may raise: NULL, or the error, without a trace of it left
+ * behind.
  */
 static ErrorData *
-try_node(const CrmRuleNode *node, const uint8_t *end, CrmRuleScope *scope)
+attempt(void (*step) (void *argument), void *argument)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -196,16 +196,7 @@ try_node(const CrmRuleNode *node, const uint8_t *end, CrmRuleScope *scope)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		CrmRuleCompiled compiled;
-
-		if (scope != NULL)
-		{
-			crm_rule_compile(node->start, end, scope, &compiled);
-			/* constants are computed here: what cannot be is wrong, too */
-			(void) expression_planner(compiled.expr);
-		}
-		else
-			crm_rule_find_names(node);
+		step(argument);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -222,6 +213,30 @@ try_node(const CrmRuleNode *node, const uint8_t *end, CrmRuleScope *scope)
 	if (error != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);
 	return error;
+}
+
+typedef struct Look
+{
+	const CrmRuleNode *node;
+	const uint8_t *end;
+	CrmRuleScope *scope;
+} Look;
+
+static void
+compile_node(void *argument)
+{
+	Look	   *look = argument;
+	CrmRuleCompiled compiled;
+
+	crm_rule_compile(look->node->start, look->end, look->scope, &compiled);
+	/* constants are computed here: what cannot be is wrong, too */
+	(void) expression_planner(compiled.expr);
+}
+
+static void
+find_names(void *argument)
+{
+	crm_rule_find_names(((Look *) argument)->node);
 }
 
 static void
@@ -244,7 +259,8 @@ static void
 check_condition(const CrmRuleNode *node, const uint8_t *end, int depth, void *context)
 {
 	Checker    *checker = context;
-	ErrorData  *error = try_node(node, end, &checker->scope);
+	Look		look = {node, end, &checker->scope};
+	ErrorData  *error = attempt(compile_node, &look);
 
 	if (error != NULL)
 		tell(checker, node, end, error);
@@ -254,11 +270,12 @@ check_condition(const CrmRuleNode *node, const uint8_t *end, int depth, void *co
 static void
 check_names(const CrmRuleNode *node, const uint8_t *end, int depth, void *context)
 {
+	Look		look = {node, end, NULL};
 	ErrorData  *error;
 
 	if (node->kind != CRM_RULE_IN_SEGMENT && node->kind != CRM_RULE_DID)
 		return;
-	error = try_node(node, end, NULL);
+	error = attempt(find_names, &look);
 	if (error != NULL)
 		tell(context, node, end, error);
 }
@@ -434,22 +451,39 @@ explain_condition(const CrmRuleNode *node, const uint8_t *end, int depth, void *
 	tuplestore_putvalues(explainer->result->setResult, explainer->result->setDesc, values, nulls);
 }
 
+typedef struct Truth
+{
+	CrmRuleRow *row;
+	const CrmRuleNode *node;
+	const uint8_t *end;
+	bool		is_true;
+	bool		isnull;
+} Truth;
+
+static void
+find_truth(void *argument)
+{
+	Truth	   *truth = argument;
+
+	truth->is_true = DatumGetBool(node_truth(truth->row, truth->node, truth->end, &truth->isnull));
+}
+
 /*
  * Goes down to the conditions because of which a part of the rule is not as
  * wanted: a part that is has no need to be named, nor has what is below it.
+ * Nor has one that cannot be computed: "amount > 0 and 100 / amount > 3" was
+ * decided before it came to that.
  */
 static const uint8_t *
 tell_unmet(CrmRuleRow *row, const uint8_t *position, const uint8_t *end, bool wanted, bool with_values, StringInfo text)
 {
 	CrmRuleNode node;
-	bool		isnull;
-	Datum		truth;
+	Truth		truth = {row, &node, end};
 
 	check_stack_depth();
 	if (!crm_rule_node(position, end, &node))
 		crm_rule_damaged();
-	truth = node_truth(row, &node, end, &isnull);
-	if (!isnull && DatumGetBool(truth) == wanted)
+	if (attempt(find_truth, &truth) != NULL || (!truth.isnull && truth.is_true == wanted))
 		return crm_rule_skip(position, end);
 	if (node.kind != CRM_RULE_AND && node.kind != CRM_RULE_OR && node.kind != CRM_RULE_NOT)
 	{

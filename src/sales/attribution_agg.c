@@ -196,6 +196,7 @@ crm_attribution_touch_credits(PG_FUNCTION_ARGS)
 	credit = at + list->count;
 	for (uint32 i = 0; i < list->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		channel[i] = channel_number(&channels, list->names + CRM_EVENT_NAME_AT(list->event[i].what), CRM_EVENT_NAME_LENGTH(list->event[i].what));
 		at[i] = list->event[i].at;
 	}
@@ -570,12 +571,6 @@ crm_attribution_path_deserial(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(paths);
 }
 
-static void
-tick(void)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
 static int
 by_name(const void *a, const void *b, void *channels)
 {
@@ -590,10 +585,10 @@ by_name(const void *a, const void *b, void *channels)
  * The model markov: credit in proportion to removal effects.  Channels of
  * paths that count nothing are left out: there is no way on from them.  The
  * others are taken in the given order, so that rounding does not depend on the
- * order of rows.
+ * order of rows.  credit and value have room for all channels, and come as NULLs.
  */
 static void
-credit_by_removal(Paths *paths, const uint32 *order, double *removal)
+credit_by_removal(const Paths *paths, const uint32 *order, double *removal, Numeric *credit, Numeric *value)
 {
 	uint32		count = paths->channels.count;
 	uint32	   *number = palloc(count * sizeof(uint32));
@@ -629,7 +624,7 @@ credit_by_removal(Paths *paths, const uint32 *order, double *removal)
 		for (uint32 i = 0; i < n; i++)
 			weight[(Size) row * (n + 2) + i + 2] = from[number[i] + 2];
 	}
-	(void) crm_markov_removal(n, weight, n + 2, room, effect, tick);
+	(void) crm_markov_removal(n, weight, n + 2, room, effect, crm_event_tick);
 	for (uint32 i = 0; i < n; i++)
 	{
 		effect[i] = Max(effect[i], 0);	/* against rounding */
@@ -641,13 +636,10 @@ credit_by_removal(Paths *paths, const uint32 *order, double *removal)
 	crm_attribution_share(n, effect, share);
 	for (uint32 i = 0; i < n; i++)
 	{
-		Channel    *channel = &paths->channels.channel[number[i]];
-
-		channel->credit = channel->value = NULL;
 		if (paths->conversions != NULL)
-			add_numeric(paths->channels.context, &channel->credit, paths->conversions, share[i]);
+			add_numeric(CurrentMemoryContext, &credit[number[i]], paths->conversions, share[i]);
 		if (paths->value != NULL)
-			add_numeric(paths->channels.context, &channel->value, paths->value, share[i]);
+			add_numeric(CurrentMemoryContext, &value[number[i]], paths->value, share[i]);
 	}
 }
 
@@ -662,10 +654,12 @@ numeric_or_zero(Numeric number)
 Datum
 crm_attribution_path_credits(PG_FUNCTION_ARGS)
 {
-	Paths	   *paths = PG_ARGISNULL(0) ? NULL : (Paths *) PG_GETARG_POINTER(0);
+	const Paths *paths = PG_ARGISNULL(0) ? NULL : (const Paths *) PG_GETARG_POINTER(0);
 	uint32		count = paths != NULL ? paths->channels.count : 0;
 	uint32	   *order = palloc(Max(count, 1) * sizeof(uint32));
 	double	   *removal = NULL;
+	Numeric    *credit = palloc0(Max(count, 1) * sizeof(Numeric));	/* of each channel */
+	Numeric    *value = palloc0(Max(count, 1) * sizeof(Numeric));
 	Rows		rows;
 
 	(void) crm_event_context(fcinfo);
@@ -676,7 +670,12 @@ crm_attribution_path_credits(PG_FUNCTION_ARGS)
 	if (paths != NULL && paths->weight != NULL)
 	{
 		removal = palloc(Max(count, 1) * sizeof(double));
-		credit_by_removal(paths, order, removal);
+		credit_by_removal(paths, order, removal, credit, value);
+	}
+	for (uint32 i = 0; removal == NULL && i < count; i++)
+	{
+		credit[i] = paths->channels.channel[i].credit;
+		value[i] = paths->channels.channel[i].value;
 	}
 	rows_begin(&rows, fcinfo, count);
 	for (uint32 i = 0; i < count; i++)
@@ -686,8 +685,8 @@ crm_attribution_path_credits(PG_FUNCTION_ARGS)
 		Datum		values[4];
 
 		values[0] = PointerGetDatum(cstring_to_text_with_len(channel->name, channel->length));
-		values[1] = numeric_or_zero(channel->credit);
-		values[2] = numeric_or_zero(channel->value);
+		values[1] = numeric_or_zero(credit[order[i]]);
+		values[2] = numeric_or_zero(value[order[i]]);
 		values[3] = Float8GetDatum(removal != NULL ? removal[order[i]] : 0);
 		rows_add(&rows, values, nulls);
 	}

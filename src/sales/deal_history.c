@@ -11,6 +11,9 @@
  * A deal that is made or removed has one entry with all its values; a deal
  * that changes has one entry a column.  The columns of a move take effect when
  * the deal entered the stage, others at crm.effective_at.
+ *
+ * As all rows come by here as they were stored, it is here that those are judged
+ * again which triggers may have changed after the guard.
  */
 #include "postgres.h"
 
@@ -82,10 +85,9 @@ crm_row_values(PG_FUNCTION_ARGS)
 /* Entries that wait to be written, and all that is the same for them. */
 typedef struct Batch
 {
-	Relation	relation;
 	TupleDesc	desc;
+	CrmStoredCheck *check;
 	int			id_column;
-	int			stage_column;
 	int			entered_column;
 	Datum		actor;
 	Datum		role;
@@ -175,13 +177,9 @@ static void
 add_row(Batch *batch, HeapTuple old_row, HeapTuple new_row)
 {
 	int64		deal_id = bigint_column(batch, old_row ? old_row : new_row, batch->id_column);
-	int64		old_stage = old_row ? bigint_column(batch, old_row, batch->stage_column) : 0;
-	int64		new_stage = new_row ? bigint_column(batch, new_row, batch->stage_column) : 0;
 	TimestampTz effective_at = batch->now;
 
-	/* A trigger that fired after the guard may have changed the stage. */
-	if (new_row != NULL && old_stage != new_stage &&
-		crm_stage_require_move(batch->relation, deal_id, old_stage, new_stage))
+	if (new_row != NULL && crm_stage_require_stored(batch->check, old_row, new_row))
 		effective_at = entered_at(batch, new_row);
 	if (old_row == NULL)
 		add_entry(batch, deal_id, "*", NULL, row_values(new_row, batch->desc), effective_at);
@@ -267,14 +265,14 @@ crm_deal_history(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" has more than %d columns",
 						RelationGetRelationName(trigger->tg_relation), CRM_BATCH_ENTRIES)));
 	batch = palloc0(sizeof(Batch));
-	batch->relation = trigger->tg_relation;
 	batch->desc = RelationGetDescr(trigger->tg_relation);
 	batch->id_column = require_column(trigger->tg_relation, "id", INT8OID);
-	batch->stage_column = require_column(trigger->tg_relation, "stage_id", INT8OID);
+	(void) require_column(trigger->tg_relation, "stage_id", INT8OID);
 	batch->entered_column = require_column(trigger->tg_relation, "stage_entered_at", TIMESTAMPTZOID);
 	batch->actor = CStringGetTextDatum(crm_current_actor());
 	batch->role = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	batch->now = effective_moment();
+	batch->check = crm_stage_check_stored(trigger, GetUserId());
 
 	/*
 	 * The check of the stage's key may have waited for a session that changed

@@ -26,6 +26,12 @@ typedef struct CrmEvent
 /* As many conditions as there are bits. */
 #define CRM_EVENT_CONDITIONS 64
 
+/*
+ * What runs long calls tick once in a while: after about so many steps of a
+ * loop that does little.
+ */
+#define CRM_EVENTS_A_TICK 65536
+
 /* ---------------- funnels: window_funnel.c ---------------- */
 
 typedef enum CrmFunnelMode
@@ -50,7 +56,7 @@ extern bool crm_funnel_mode(const char *text, size_t length, unsigned *mode, siz
  * all steps; paths is room for steps * steps numbers.  Both may be NULL.
  */
 extern int	crm_funnel_level(const CrmEvent *event, size_t count, int steps, int64_t window, unsigned mode,
-							 int64_t *times, int64_t *paths);
+							 int64_t *times, int64_t *paths, void (*tick) (void));
 
 /* ---------------- patterns: sequence.c ---------------- */
 
@@ -78,6 +84,7 @@ extern bool crm_sequence_parse(const char *text, size_t length, int conditions, 
  * The greatest number of matches that do not overlap, or 1 as soon as there is
  * one.  reached is room for count numbers.
  */
-extern int64_t crm_sequence_count(const CrmSequence *sequence, const CrmEvent *event, size_t count, bool one, uint64_t *reached);
+extern int64_t crm_sequence_count(const CrmSequence *sequence, const CrmEvent *event, size_t count, bool one,
+								  uint64_t *reached, void (*tick) (void));
 
 #endif							/* CRM_EVENT_H */

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -61,35 +62,44 @@ refuse_null(FunctionCallInfo fcinfo, int argument, const char *what)
 
 /* ---------------- funnels ---------------- */
 
-/* (state, window, mode, at, steps ...) */
-Datum
-crm_window_funnel_add(PG_FUNCTION_ARGS)
+/* A row of a group whose arguments are seen for the first time, or are no constants. */
+static pg_noinline Datum
+add_to_funnel(FunctionCallInfo fcinfo)
 {
-	CrmEventCall *call = fcinfo->flinfo->fn_extra;
 	CrmEventList *list = list_of(fcinfo);
 	const text *mode;
 	const CrmEventSetup *setup;
 	int32		steps;
 	uint64		what;
 
-	if (likely(call != NULL && call->constant))
-	{
-		setup = call->setups;
-		what = crm_event_condition_bits(fcinfo, 4);
-	}
-	else
-	{
-		refuse_null(fcinfo, 1, "the window of a funnel");
-		refuse_null(fcinfo, 2, "the mode of a funnel");
-		what = crm_event_conditions(fcinfo, 4, &steps);
-		mode = PG_GETARG_TEXT_PP(2);
-		setup = crm_event_setup(fcinfo, CRM_EVENT_FUNNEL, PG_GETARG_INTERVAL_P(1), VARDATA_ANY(mode), VARSIZE_ANY_EXHDR(mode), steps);
-		if (call == NULL)
-			crm_event_note_constants(fcinfo, 2);
-	}
+	refuse_null(fcinfo, 1, "the window of a funnel");
+	refuse_null(fcinfo, 2, "the mode of a funnel");
+	what = crm_event_conditions(fcinfo, 4, &steps);
+	mode = PG_GETARG_TEXT_PP(2);
+	setup = crm_event_setup(fcinfo, CRM_EVENT_FUNNEL, PG_GETARG_INTERVAL_P(1), VARDATA_ANY(mode), VARSIZE_ANY_EXHDR(mode), steps);
+	crm_event_note_constants(fcinfo, 2);
 	if (PG_ARGISNULL(3) || (what == 0 && !(setup->mode & CRM_FUNNEL_STRICT_ORDER)))
 		return return_list(fcinfo, list);
 	list = list_for(fcinfo, list, setup);
+	PG_RETURN_POINTER(crm_event_list_add(list, PG_GETARG_TIMESTAMPTZ(3), what));
+}
+
+/* (state, window, mode, at, steps ...) */
+Datum
+crm_window_funnel_add(PG_FUNCTION_ARGS)
+{
+	const CrmEventCall *call = fcinfo->flinfo->fn_extra;
+	CrmEventList *list;
+	uint64		what;
+
+	if (unlikely(call == NULL || !call->constant))
+		return add_to_funnel(fcinfo);
+	list = list_of(fcinfo);
+	what = crm_event_condition_bits(fcinfo, 4);
+	if (PG_ARGISNULL(3) || (what == 0 && !(call->first->mode & CRM_FUNNEL_STRICT_ORDER)))
+		return return_list(fcinfo, list);
+	if (unlikely(list == NULL))
+		list = crm_event_list_new(fcinfo, call->first);
 	PG_RETURN_POINTER(crm_event_list_add(list, PG_GETARG_TIMESTAMPTZ(3), what));
 }
 
@@ -97,7 +107,7 @@ static int
 level_of(CrmEventList *list, int64 *times, int64 *paths)
 {
 	crm_event_list_sort(list);
-	return crm_funnel_level(list->event, list->count, list->setup->number, list->setup->span, list->setup->mode, times, paths);
+	return crm_funnel_level(list->event, list->count, list->setup->number, list->setup->span, list->setup->mode, times, paths, crm_event_tick);
 }
 
 Datum
@@ -133,35 +143,43 @@ crm_window_funnel_times(PG_FUNCTION_ARGS)
 
 /* ---------------- sequences ---------------- */
 
-/* (state, pattern, at, conditions ...) */
-Datum
-crm_sequence_add(PG_FUNCTION_ARGS)
+static pg_noinline Datum
+add_to_sequence(FunctionCallInfo fcinfo)
 {
 	static const Interval none = {0, 0, 0};
-	CrmEventCall *call = fcinfo->flinfo->fn_extra;
 	CrmEventList *list = list_of(fcinfo);
 	const text *pattern;
 	const CrmEventSetup *setup;
 	int32		conditions;
 	uint64		what;
 
-	if (likely(call != NULL && call->constant))
-	{
-		setup = call->setups;
-		what = crm_event_condition_bits(fcinfo, 3);
-	}
-	else
-	{
-		refuse_null(fcinfo, 1, "the pattern of a sequence");
-		what = crm_event_conditions(fcinfo, 3, &conditions);
-		pattern = PG_GETARG_TEXT_PP(1);
-		setup = crm_event_setup(fcinfo, CRM_EVENT_SEQUENCE, &none, VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern), conditions);
-		if (call == NULL)
-			crm_event_note_constants(fcinfo, 1);
-	}
+	refuse_null(fcinfo, 1, "the pattern of a sequence");
+	what = crm_event_conditions(fcinfo, 3, &conditions);
+	pattern = PG_GETARG_TEXT_PP(1);
+	setup = crm_event_setup(fcinfo, CRM_EVENT_SEQUENCE, &none, VARDATA_ANY(pattern), VARSIZE_ANY_EXHDR(pattern), conditions);
+	crm_event_note_constants(fcinfo, 1);
 	if (PG_ARGISNULL(2) || what == 0)
 		return return_list(fcinfo, list);
 	list = list_for(fcinfo, list, setup);
+	PG_RETURN_POINTER(crm_event_list_add(list, PG_GETARG_TIMESTAMPTZ(2), what));
+}
+
+/* (state, pattern, at, conditions ...) */
+Datum
+crm_sequence_add(PG_FUNCTION_ARGS)
+{
+	const CrmEventCall *call = fcinfo->flinfo->fn_extra;
+	CrmEventList *list;
+	uint64		what;
+
+	if (unlikely(call == NULL || !call->constant))
+		return add_to_sequence(fcinfo);
+	list = list_of(fcinfo);
+	what = crm_event_condition_bits(fcinfo, 3);
+	if (PG_ARGISNULL(2) || what == 0)
+		return return_list(fcinfo, list);
+	if (unlikely(list == NULL))
+		list = crm_event_list_new(fcinfo, call->first);
 	PG_RETURN_POINTER(crm_event_list_add(list, PG_GETARG_TIMESTAMPTZ(2), what));
 }
 
@@ -177,7 +195,7 @@ matches_of(FunctionCallInfo fcinfo, bool one)
 		return 0;
 	crm_event_list_sort(list);
 	reached = palloc(list->count * sizeof(uint64));
-	matches = crm_sequence_count(list->setup->sequence, list->event, list->count, one, reached);
+	matches = crm_sequence_count(list->setup->sequence, list->event, list->count, one, reached, crm_event_tick);
 	pfree(reached);
 	return matches;
 }
@@ -293,6 +311,7 @@ crm_journey_path(PG_FUNCTION_ARGS)
 		uint64		what = list->event[i].what;
 		int64		pause;
 
+		CHECK_FOR_INTERRUPTS();
 		if (i > 0 && list->setup->length > 0 &&
 			(pg_sub_s64_overflow(list->event[i].at, list->event[i - 1].at, &pause) || pause > list->setup->span))
 			break;

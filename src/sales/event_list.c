@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -73,6 +74,12 @@ refuse_negative(const CrmEventSetup *setup, const char *what)
 				 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&setup->interval))))));
 }
 
+void
+crm_event_tick(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
 static void
 read_setup(CrmEventSetup *setup)
 {
@@ -128,41 +135,135 @@ read_setup(CrmEventSetup *setup)
 	}
 }
 
+static bool
+same_setup(const CrmEventSetup *a, const CrmEventSetup *b)
+{
+	return a == b || (a->use == b->use && a->number == b->number && a->length == b->length &&
+					  memcmp(&a->interval, &b->interval, sizeof(Interval)) == 0 &&
+					  (a->length == 0 || memcmp(a->text, b->text, a->length) == 0));
+}
+
+static uint32
+hash_setup(const CrmEventSetup *setup)
+{
+	uint32		hash = hash_bytes((const unsigned char *) &setup->interval, sizeof(Interval));
+
+	hash = hash_combine(hash, hash_bytes((const unsigned char *) setup->text, setup->length));
+	return hash_combine(hash, murmurhash32((uint32) setup->number << 2 ^ (uint32) setup->use));
+}
+
+typedef struct SetupEntry
+{
+	const CrmEventSetup *setup;
+	uint32		hash;
+	char		status;
+} SetupEntry;
+
+#define SH_PREFIX setups
+#define SH_ELEMENT_TYPE SetupEntry
+#define SH_KEY_TYPE const CrmEventSetup *
+#define SH_KEY setup
+#define SH_HASH_KEY(table, key) hash_setup(key)
+#define SH_EQUAL(table, a, b) same_setup(a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, entry) (entry)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/*
+ * The setups of the states of a memory context.  They live there, and go with
+ * the states: where every group has arguments of its own, those of groups that
+ * are done must not pile up.
+ */
+typedef struct CrmEventHome
+{
+	struct CrmEventHome *next;
+	CrmEventCall *call;
+	MemoryContext context;
+	MemoryContextCallback leaving;
+	setups_hash *setups;
+	const CrmEventSetup *last;
+} CrmEventHome;
+
+static void
+leave_home(void *argument)
+{
+	CrmEventHome *home = argument;
+	CrmEventHome **link = &home->call->homes;
+
+	while (*link != home)
+		link = &(*link)->next;
+	*link = home->next;
+}
+
+static CrmEventHome *
+home_of(FunctionCallInfo fcinfo, CrmEventCall *call)
+{
+	MemoryContext context = crm_event_context(fcinfo);
+	CrmEventHome *home = call->homes;
+
+	while (home != NULL && home->context != context)
+		home = home->next;
+	if (home != NULL)
+		return home;
+	home = MemoryContextAllocZero(context, sizeof(CrmEventHome));
+	home->call = call;
+	home->context = context;
+	home->setups = setups_create(context, 1, NULL);
+	home->leaving.func = leave_home;
+	home->leaving.arg = home;
+	home->next = call->homes;
+	call->homes = home;
+	MemoryContextRegisterResetCallback(context, &home->leaving);
+	return home;
+}
+
+static const CrmEventSetup *
+make_setup(const CrmEventSetup *of, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	CrmEventSetup *setup = palloc(sizeof(CrmEventSetup));
+
+	*setup = *of;
+	setup->text = pnstrdup(of->text, of->length);
+	read_setup(setup);
+	MemoryContextSwitchTo(old);
+	return setup;
+}
+
 const CrmEventSetup *
 crm_event_setup(FunctionCallInfo fcinfo, CrmEventUse use, const Interval *interval, const char *text, uint32 length, int32 number)
 {
 	CrmEventCall *call = call_of(fcinfo);
-	CrmEventSetup *setup;
-	CrmEventSetup **link = &call->setups;
-	MemoryContext old;
+	CrmEventSetup wanted = {
+		.use = use,
+		.interval = *interval,
+		.number = number,
+		.length = length,
+		.text = unconstify(char *, text)
+	};
+	CrmEventHome *home;
+	SetupEntry *entry;
 
-	for (; (setup = *link) != NULL; link = &setup->next)
+	if (call->first == NULL)
+		call->first = make_setup(&wanted, fcinfo->flinfo->fn_mcxt);
+	if (same_setup(call->first, &wanted))
+		return call->first;
+	home = home_of(fcinfo, call);
+	if (home->last != NULL && same_setup(home->last, &wanted))
+		return home->last;
+	entry = setups_lookup(home->setups, &wanted);
+	if (entry == NULL)
 	{
-		if (setup->number != number || setup->length != length || setup->use != use ||
-			memcmp(&setup->interval, interval, sizeof(Interval)) != 0 || (length > 0 && memcmp(setup->text, text, length) != 0))
-			continue;
-		if (link != &call->setups)
-		{
-			*link = setup->next;
-			setup->next = call->setups;
-			call->setups = setup;
-		}
-		return setup;
+		const CrmEventSetup *setup = make_setup(&wanted, home->context);
+		bool		found;
+
+		entry = setups_insert(home->setups, setup, &found);
 	}
-	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	setup = palloc0(sizeof(CrmEventSetup));
-	setup->use = use;
-	setup->interval = *interval;
-	setup->number = number;
-	setup->length = length;
-	setup->text = palloc0(length + 1);
-	if (length > 0)
-		memcpy(setup->text, text, length);
-	read_setup(setup);
-	MemoryContextSwitchTo(old);
-	setup->next = call->setups;
-	call->setups = setup;
-	return setup;
+	home->last = entry->setup;
+	return home->last;
 }
 
 static void
@@ -238,8 +339,12 @@ void
 crm_event_note_constants(FunctionCallInfo fcinfo, int before)
 {
 	CrmEventCall *call = call_of(fcinfo);
-	Aggref	   *aggref = AggGetAggref(fcinfo);
+	Aggref	   *aggref;
 
+	if (call->is_noted)
+		return;
+	call->is_noted = true;
+	aggref = AggGetAggref(fcinfo);
 	if (call->in_array || aggref == NULL)
 		return;
 	for (int i = 0; i < before; i++)
@@ -457,13 +562,6 @@ PG_FUNCTION_INFO_V1(crm_event_list_combine);
 PG_FUNCTION_INFO_V1(crm_event_list_serial);
 PG_FUNCTION_INFO_V1(crm_event_list_deserial);
 
-static bool
-same_setup(const CrmEventSetup *a, const CrmEventSetup *b)
-{
-	return a == b || (a->use == b->use && a->number == b->number && a->length == b->length &&
-					  memcmp(&a->interval, &b->interval, sizeof(Interval)) == 0 && memcmp(a->text, b->text, a->length) == 0);
-}
-
 Datum
 crm_event_list_combine(PG_FUNCTION_ARGS)
 {
@@ -492,7 +590,11 @@ crm_event_list_combine(PG_FUNCTION_ARGS)
 		if (!same_setup(list->setup, other->setup) || list->moment != other->moment)
 			crm_event_list_differs(list->setup);
 		for (uint32 i = 0; i < other->count; i++)
+		{
+			if (i % CRM_EVENTS_A_TICK == 0)
+				CHECK_FOR_INTERRUPTS();
 			list = crm_event_list_add(list, other->event[i].at, other->event[i].what + shift);
+		}
 		list->sorted = list->sorted && other->sorted;
 	}
 	if (other->names != NULL)
@@ -574,6 +676,7 @@ crm_event_list_deserial(PG_FUNCTION_ARGS)
 		memcpy(&image, from, sizeof(image));
 		from += sizeof(image);
 		sound = image.use >= CRM_EVENT_FUNNEL && image.use <= CRM_EVENT_CREDIT && image.named <= 1 &&
+			image.count > 0 &&
 			(image.use <= CRM_EVENT_SEQUENCE ? image.named == 0 && image.names == 0 && image.number >= 1 && image.number <= CRM_EVENT_CONDITIONS : image.named == 1) &&
 			sizeof(image) + (uint64) image.length + image.names + (uint64) image.count * sizeof(CrmEvent) == VARSIZE_ANY_EXHDR(bytes);
 	}

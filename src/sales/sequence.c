@@ -213,7 +213,8 @@ crm_sequence_parse(const char *text, size_t length, int conditions, CrmSequence 
 }
 
 int64_t
-crm_sequence_count(const CrmSequence *sequence, const CrmEvent *event, size_t count, bool one, uint64_t *reached)
+crm_sequence_count(const CrmSequence *sequence, const CrmEvent *event, size_t count, bool one,
+				   uint64_t *reached, void (*tick) (void))
 {
 	int64_t		found = 0;
 	size_t		begin = 0;		/* first event behind the last match */
@@ -226,6 +227,8 @@ crm_sequence_count(const CrmSequence *sequence, const CrmEvent *event, size_t co
 
 	for (size_t e = 0; e < count; e++)
 	{
+		if (e % (CRM_EVENTS_A_TICK / CRM_SEQUENCE_ITEMS) == 0)
+			tick();
 		reached[e] = 0;
 		for (int i = 0; i <= last; i++)
 		{

@@ -23,10 +23,12 @@
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
@@ -81,8 +83,9 @@ crm_move_label(const CrmMoveCase *move)
 
 /* ---- roles ---- */
 
+/* Not its members: a right that is not inherited must be taken by SET ROLE. */
 static const char *
-missing_roles(const CrmCriteria *criteria)
+missing_roles(Oid user, const CrmCriteria *criteria)
 {
 	StringInfoData list;
 
@@ -91,7 +94,7 @@ missing_roles(const CrmCriteria *criteria)
 	{
 		Oid			role = get_role_oid(criteria->role[i], true);
 
-		if (OidIsValid(role) && is_member_of_role(GetUserId(), role))
+		if (OidIsValid(role) && has_privs_of_role(user, role))
 			return NULL;
 		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", quote_identifier(criteria->role[i]));
 	}
@@ -198,11 +201,13 @@ missing(const CrmMoveCase *move)
 /* ---- guards ---- */
 
 /*
- * The record that guards are asked of, as long as the matrix and the columns
- * of the deal are the same.
+ * The record that guards are asked of, as long as the matrix, the columns of
+ * the deal and those of crm.deal_facts() are the same.
  */
 static struct
 {
+	bool		is_valid;		/* until crm.deal_facts() changes */
+	uint32		facts_hash;		/* of its key in the cache of functions */
 	uint64		generation;
 	TupleDesc	deal;
 	TupleDesc	desc;			/* deal, facts */
@@ -217,23 +222,36 @@ fact_columns(void)
 {
 	List	   *name = list_make2(makeString("crm"), makeString("deal_facts"));
 	TupleDesc	desc;
+	Oid			function = LookupFuncName(name, lengthof(fact_types), fact_types, false);
 	Oid			type;
 
-	if (get_func_result_type(LookupFuncName(name, lengthof(fact_types), fact_types, false), &type, &desc) != TYPEFUNC_COMPOSITE)
+	profile.facts_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
+	if (get_func_result_type(function, &type, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "crm.deal_facts() gives no columns");
 	return desc;
 }
 
 static void
+function_invalidated(Datum argument, int cache, uint32 hash)
+{
+	if (hash == 0 || hash == profile.facts_hash)
+		profile.is_valid = false;
+}
+
+static void
 make_profile(TupleDesc deal)
 {
+	static bool is_registered = false;
 	TupleDesc	facts;
 	MemoryContext old;
 
-	if (profile.generation == crm_stage_matrix_generation() && profile.desc != NULL &&
+	if (profile.is_valid && profile.generation == crm_stage_matrix_generation() &&
 		equalTupleDescs(profile.deal, deal))
 		return;
-	profile.desc = NULL;
+	if (!is_registered)
+		CacheRegisterSyscacheCallback(PROCOID, function_invalidated, (Datum) 0);
+	is_registered = true;
+	profile.is_valid = false;
 	facts = fact_columns();
 	old = MemoryContextSwitchTo(crm_stage_matrix_context());
 	profile.own = deal->natts;
@@ -246,6 +264,7 @@ make_profile(TupleDesc deal)
 	assign_record_type_typmod(profile.desc);
 	profile.typmod = profile.desc->tdtypmod;
 	profile.generation = crm_stage_matrix_generation();
+	profile.is_valid = true;
 	MemoryContextSwitchTo(old);
 }
 
@@ -317,15 +336,14 @@ static bool
 may_see_values(const CrmMoveCase *move)
 {
 	static const char *const sources[] = {"deal", "contact", "company", "agent"};
-	Oid			user = GetUserId();
 	Oid			schema = get_namespace_oid("crm", false);
 
 	for (int i = 0; i < lengthof(sources); i++)
 	{
 		Oid			relation = get_relname_relid(sources[i], schema);
 
-		if (!OidIsValid(relation) || pg_class_aclcheck(relation, user, ACL_SELECT) != ACLCHECK_OK ||
-			check_enable_rls(relation, user, true) == RLS_ENABLED)
+		if (!OidIsValid(relation) || pg_class_aclcheck(relation, move->user, ACL_SELECT) != ACLCHECK_OK ||
+			check_enable_rls(relation, move->user, true) == RLS_ENABLED)
 			return false;
 	}
 	return true;
@@ -394,7 +412,7 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 	bool		with_values = may_see_values(move);
 
 	if (is_complete)
-		verdict.roles = missing_roles(move->move);
+		verdict.roles = missing_roles(move->user, move->move);
 	if (move->from != NULL && move->from->exit_guard != NULL)
 		guards[count++] = (Guard) {move->from->exit_guard, psprintf("the exit guard of stage \"%s\"", move->from->name)};
 	if (move->to->entry.guard != NULL)
@@ -414,12 +432,12 @@ crm_move_judge(CrmJudge *judge, const CrmMoveCase *move, bool is_complete)
 void
 crm_move_require_role(const CrmMoveCase *move)
 {
-	const char *roles = missing_roles(move->move);
+	const char *roles = missing_roles(move->user, move->move);
 
 	if (roles != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not let deal %s %s", GetUserNameFromId(GetUserId(), false), move->label, crm_move_label(move)),
+				 errmsg("role \"%s\" may not let deal %s %s", GetUserNameFromId(move->user, false), move->label, crm_move_label(move)),
 				 errdetail("That is for members of: %s.", roles),
 				 errhint("Ask one of them to do it; who may is in crm.stage_transition.roles.")));
 }
@@ -492,6 +510,7 @@ crm_move_problems(PG_FUNCTION_ARGS)
 	crm_stage_matrix_refresh(relation);
 	(void) crm_bigint_column(&deal, desc, crm_bigint_attnum(desc, "stage_id"), &to_id);
 	move.relation = relation;
+	move.user = GetUserId();
 	move.to = crm_stage_find(to_id);
 	move.from = PG_ARGISNULL(1) ? NULL : crm_stage_find(PG_GETARG_INT64(1));
 	move.deal = &deal;

@@ -23,6 +23,7 @@ extern CrmJudge *crm_judge_make(MemoryContext context);
 typedef struct CrmMoveCase
 {
 	Relation	relation;		/* crm.deal */
+	Oid			user;			/* who makes the move */
 	bool		reads_as_owner;	/* of it: other tables */
 	const char *label;			/* what messages call the deal */
 	int64		deal_id;

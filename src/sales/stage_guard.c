@@ -14,7 +14,9 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -88,15 +90,12 @@ typedef struct Kept
 } Kept;
 
 static Kept *
-keep_columns(FunctionCallInfo fcinfo, Relation relation)
+make_kept(MemoryContext context, Relation relation)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
-	Kept	   *kept = fcinfo->flinfo->fn_extra;
+	Kept	   *kept = MemoryContextAlloc(context, sizeof(Kept));
 
-	if (kept != NULL)
-		return kept;
-	kept = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Kept));
-	kept->judge = crm_judge_make(fcinfo->flinfo->fn_mcxt);
+	kept->judge = crm_judge_make(context);
 	for (int c = 0; c < COLUMNS; c++)
 	{
 		kept->attnum[c] = SPI_fnumber(desc, column_info[c].name);
@@ -108,8 +107,15 @@ keep_columns(FunctionCallInfo fcinfo, Relation relation)
 							format_type_be(column_info[c].type)),
 					 errhint("Run SELECT crm.install() to make what is missing.")));
 	}
-	fcinfo->flinfo->fn_extra = kept;
 	return kept;
+}
+
+static Kept *
+kept_of(FunctionCallInfo fcinfo, Relation relation)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra = make_kept(fcinfo->flinfo->fn_mcxt, relation);
+	return fcinfo->flinfo->fn_extra;
 }
 
 static void
@@ -185,22 +191,6 @@ report_forbidden(const char *label, const CrmStage *from, const CrmStage *to)
 			 errhint("Move it to one of these first, or allow it with crm.allow_transition(%s, %s, %s).",
 					 quote_literal_cstr(from->pipeline), quote_literal_cstr(from->name),
 					 quote_literal_cstr(to->name))));
-}
-
-bool
-crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id)
-{
-	const CrmStage *from;
-	const CrmStage *to;
-
-	crm_stage_matrix_refresh(relation);
-	from = crm_stage_find(from_id);
-	to = crm_stage_find(to_id);
-	if (to == NULL || (from == NULL && from_id != 0))
-		return true;			/* the foreign key says it */
-	if (crm_stage_move(from_id, to_id) == NULL)
-		report_forbidden(psprintf("%lld", (long long) deal_id), from, to);
-	return from == NULL || !crm_stage_is_merge(from, to);
 }
 
 static const CrmStage *
@@ -388,11 +378,12 @@ guarded_tuple(const Guarded *row, HeapTuple tuple)
  * the transaction.
  */
 static void
-judge(Kept *kept, Relation relation, const Guarded *row, const CrmStage *from, const CrmStage *to,
+judge(Kept *kept, Relation relation, Oid user, const Guarded *row, const CrmStage *from, const CrmStage *to,
 	  const CrmCriteria *move, HeapTuple tuple, bool is_end)
 {
 	CrmMoveCase one = {
 		.relation = relation,
+		.user = user,
 		.reads_as_owner = true,
 		.deal_id = bigint_value(row, COL_ID),
 		.is_new = row->is_insert,
@@ -479,7 +470,7 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	row.is_insert = is_insert;
 	row.any_changed = false;
 	memset(row.changed, 0, sizeof(row.changed));
-	kept = keep_columns(fcinfo, trigger->tg_relation);
+	kept = kept_of(fcinfo, trigger->tg_relation);
 	memcpy(row.attnum, kept->attnum, sizeof(row.attnum));
 	for (int c = 0; c < COLUMNS; c++)
 	{
@@ -528,7 +519,7 @@ crm_stage_guard(PG_FUNCTION_ARGS)
 	if (row.any_changed)
 		tuple = guarded_tuple(&row, tuple);
 	if (move != NULL)
-		judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, false);
+		judge(kept, trigger->tg_relation, GetUserId(), &row, from, stage, move, tuple, false);
 	return PointerGetDatum(tuple);
 }
 
@@ -559,7 +550,7 @@ crm_stage_judge(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("crm.stage_judge() must be an AFTER INSERT OR UPDATE trigger FOR EACH ROW")));
 	require_deals(trigger->tg_relation, "crm.stage_judge()");
-	kept = keep_columns(fcinfo, trigger->tg_relation);
+	kept = kept_of(fcinfo, trigger->tg_relation);
 	row.desc = RelationGetDescr(trigger->tg_relation);
 	tuple = is_insert ? trigger->tg_trigtuple : trigger->tg_newtuple;
 	(void) crm_bigint_column(tuple, row.desc, kept->attnum[COL_STAGE], &to_id);
@@ -582,8 +573,126 @@ crm_stage_judge(PG_FUNCTION_ARGS)
 	memcpy(row.attnum, kept->attnum, sizeof(row.attnum));
 	for (int c = 0; c < COLUMNS; c++)
 		row.value[c] = heap_getattr(tuple, row.attnum[c], row.desc, &row.isnull[c]);
-	judge(kept, trigger->tg_relation, &row, from, stage, move, tuple, true);
+	judge(kept, trigger->tg_relation, GetUserId(), &row, from, stage, move, tuple, true);
 	return PointerGetDatum(NULL);
+}
+
+/* ---- what was stored ---- */
+
+struct CrmStoredCheck
+{
+	Relation	relation;
+	Oid			user;
+	bool		again;
+	Kept	   *kept;			/* only when again */
+	int			stage;			/* number of the column */
+};
+
+/*
+ * Whether triggers may change rows after the guard has judged them: those of
+ * the same kind whose names come after its own fire after it.
+ */
+static bool
+has_later_triggers(const TriggerData *trigger)
+{
+	const TriggerDesc *triggers = trigger->tg_relation->trigdesc;
+	bool		is_insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
+	bool		is_guarded = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *one = &triggers->triggers[i];
+
+		if (one->tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_ROW(one->tgtype) || !TRIGGER_FOR_BEFORE(one->tgtype) ||
+			!(is_insert ? TRIGGER_FOR_INSERT(one->tgtype) : TRIGGER_FOR_UPDATE(one->tgtype)))
+			continue;
+		if (is_guarded)
+			return true;
+		is_guarded = strcmp(one->tgname, "stage_guard") == 0;
+	}
+	return false;
+}
+
+CrmStoredCheck *
+crm_stage_check_stored(TriggerData *trigger, Oid user)
+{
+	CrmStoredCheck *check = palloc0(sizeof(CrmStoredCheck));
+
+	check->relation = trigger->tg_relation;
+	check->user = user;
+	check->stage = crm_bigint_attnum(RelationGetDescr(trigger->tg_relation), "stage_id");
+	check->again = !TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && has_later_triggers(trigger);
+	if (check->again)
+		check->kept = make_kept(CurrentMemoryContext, trigger->tg_relation);
+	return check;
+}
+
+/* What the guard sees to. */
+static void
+require_sound(const Guarded *row, const CrmStage *stage)
+{
+	const char *wrong = NULL;
+
+	if (!row->is_insert && row->value[COL_ID] != row->old_value[COL_ID])
+		wrong = "another number";
+	else if (stage->kind == CRM_STAGE_OPEN && !row->isnull[COL_CLOSED])
+		wrong = "closed_at at a stage that is open";
+	else if (stage->kind != CRM_STAGE_OPEN && row->isnull[COL_CLOSED])
+		wrong = "no closed_at at a stage that is won or lost";
+	if (wrong != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("deal %s would be stored with %s", deal_label(row), wrong),
+				 errdetail("A trigger has changed the row after trigger stage_guard."),
+				 errhint("Let it fire before: triggers of a kind fire in the order of their names.")));
+	require_reason(row, stage);
+}
+
+bool
+crm_stage_require_stored(CrmStoredCheck *check, HeapTuple old_row, HeapTuple new_row)
+{
+	TupleDesc	desc = RelationGetDescr(check->relation);
+	const CrmStage *from;
+	const CrmStage *to;
+	const CrmCriteria *move;
+	Guarded		row;
+	int64		from_id = 0;
+	int64		to_id = 0;
+
+	(void) crm_bigint_column(new_row, desc, check->stage, &to_id);
+	if (old_row != NULL)
+		(void) crm_bigint_column(old_row, desc, check->stage, &from_id);
+	if (from_id == to_id && !check->again)
+		return false;
+	crm_stage_matrix_refresh(check->relation);
+	from = from_id == 0 ? NULL : crm_stage_find(from_id);
+	to = crm_stage_find(to_id);
+	if (to == NULL || (from == NULL && from_id != 0))
+		return from_id != to_id;	/* the foreign key says it */
+	move = from == to ? NULL : crm_stage_move(from_id, to_id);
+	if (from != to && move == NULL)
+	{
+		int64		id = 0;
+
+		(void) crm_bigint_column(new_row, desc, crm_bigint_attnum(desc, "id"), &id);
+		report_forbidden(psprintf("%lld", (long long) id), from, to);
+	}
+	if (check->again)
+	{
+		row.desc = desc;
+		row.is_insert = old_row == NULL;
+		memcpy(row.attnum, check->kept->attnum, sizeof(row.attnum));
+		for (int c = 0; c < COLUMNS; c++)
+		{
+			row.value[c] = heap_getattr(new_row, row.attnum[c], desc, &row.isnull[c]);
+			if (old_row != NULL)
+				row.old_value[c] = heap_getattr(old_row, row.attnum[c], desc, &row.old_isnull[c]);
+		}
+		require_sound(&row, to);
+		if (move != NULL)
+			judge(check->kept, check->relation, check->user, &row, from, to, move, new_row, false);
+	}
+	return from != to && (from == NULL || !crm_stage_is_merge(from, to));
 }
 
 PG_FUNCTION_INFO_V1(crm_stages_changed);

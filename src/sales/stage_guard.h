@@ -5,7 +5,7 @@
 #ifndef CRM_STAGE_GUARD_H
 #define CRM_STAGE_GUARD_H
 
-#include "utils/rel.h"
+#include "commands/trigger.h"
 
 /* SQLSTATEs of the domain; doc/errors.md explains them. */
 #define CRM_ERRCODE_TRANSITION	MAKE_SQLSTATE('R', 'M', '0', '0', '1')
@@ -15,10 +15,20 @@
 #define CRM_ERRCODE_TIME_ORDER	MAKE_SQLSTATE('R', 'M', '0', '0', '6')
 
 /*
- * Raises RM001 unless a deal may move from one stage to the other, or, from
- * stage 0, begin at the other.  Says whether that is a move in time: not when
- * the one stage was merged into the other.
+ * What a statement has stored: the guard judges rows before they are, and
+ * triggers that fire after it may change them.  user is the one who moves the
+ * deals.  To be made in the memory context of the whole statement.
  */
-extern bool crm_stage_require_move(Relation relation, int64 deal_id, int64 from_id, int64 to_id);
+typedef struct CrmStoredCheck CrmStoredCheck;
+
+extern CrmStoredCheck *crm_stage_check_stored(TriggerData *trigger, Oid user);
+
+/*
+ * Raises RM001 when a deal made a move, or began at a stage (old_row NULL),
+ * that is not allowed, and, if there are such triggers, whatever else the guard
+ * would.  Says whether it was a move in time: not when the one stage was merged
+ * into the other.
+ */
+extern bool crm_stage_require_stored(CrmStoredCheck *check, HeapTuple old_row, HeapTuple new_row);
 
 #endif							/* CRM_STAGE_GUARD_H */

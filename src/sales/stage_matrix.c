@@ -108,6 +108,15 @@ text_field(HeapTuple row, int number)
 	return value == NULL ? NULL : MemoryContextStrdup(matrix_context, value);
 }
 
+/* Of a column that cannot be null, unless the owner of the table let it. */
+static const char *
+word_field(HeapTuple row, int number)
+{
+	const char *value = text_field(row, number);
+
+	return value == NULL ? "" : value;
+}
+
 static const CrmRule *
 rule_field(HeapTuple row, int number)
 {
@@ -194,15 +203,15 @@ read_stages(void)
 		HeapTuple	row = SPI_tuptable->vals[i];
 		int64		id = bigint_field(row, 1);
 		CrmStage   *stage = hash_search(stages, &id, HASH_ENTER, NULL);
-		char	   *kind = text_field(row, 4);
+		const char *kind = word_field(row, 4);
 		bool		isnull;
 
 		stage->pipeline_id = bigint_field(row, 2);
-		stage->name = text_field(row, 3);
+		stage->name = word_field(row, 3);
 		stage->kind = strcmp(kind, "won") == 0 ? CRM_STAGE_WON :
 			strcmp(kind, "lost") == 0 ? CRM_STAGE_LOST : CRM_STAGE_OPEN;
-		stage->pipeline = text_field(row, 5);
-		stage->currency = text_field(row, 6);
+		stage->pipeline = word_field(row, 5);
+		stage->currency = word_field(row, 6);
 		stage->begins = false;
 		if (DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull)))
 			default_pipeline = stage->pipeline_id;

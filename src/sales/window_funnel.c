@@ -76,6 +76,7 @@ typedef struct Funnel
 	int64_t    *paths;			/* steps moments for each step, or NULL */
 	int64_t    *times;
 	int			level;
+	void		(*tick) (void);
 
 	/* of the moment that is judged */
 	int64_t		at;
@@ -104,6 +105,7 @@ static bool
 deal(Funnel *f, int step, uint64_t *asked)
 {
 	*asked |= BIT(step);
+	f->tick();
 	for (int pass = 0; pass < 2; pass++)
 	{
 		for (size_t e = 0; e < f->events; e++)
@@ -187,6 +189,8 @@ judge_moment(Funnel *f, unsigned mode)
 	uint64_t	what = 0;
 	bool		goes_on = true;
 
+	if (f->events > CRM_EVENTS_A_TICK / CRM_EVENT_CONDITIONS)
+		f->tick();
 	for (size_t e = 0; e < f->events; e++)
 	{
 		if (f->event[e].what == 0 && (mode & CRM_FUNNEL_STRICT_ORDER) && (f->there & BIT(1)))
@@ -251,10 +255,11 @@ judge_moment(Funnel *f, unsigned mode)
  * upwards.  The same as above for what most funnels are.
  */
 static int
-plain_level(const CrmEvent *event, size_t count, int64_t window)
+plain_level(const CrmEvent *event, size_t count, int64_t window, void (*tick) (void))
 {
 	int64_t		deadline[CRM_EVENT_CONDITIONS];	/* of the chain of each step */
 	uint64_t	there = 0;
+	size_t		pause = CRM_EVENTS_A_TICK;
 
 	for (size_t next = 0; next < count;)
 	{
@@ -263,6 +268,11 @@ plain_level(const CrmEvent *event, size_t count, int64_t window)
 
 		while (++next < count && event[next].at == at)
 			what |= event[next].what;
+		if (next >= pause)
+		{
+			tick();
+			pause = next + CRM_EVENTS_A_TICK;
+		}
 		if (what & 1)
 		{
 			if (__builtin_add_overflow(at, window, &deadline[0]))
@@ -283,19 +293,22 @@ plain_level(const CrmEvent *event, size_t count, int64_t window)
 }
 
 int
-crm_funnel_level(const CrmEvent *event, size_t count, int steps, int64_t window, unsigned mode, int64_t *times, int64_t *paths)
+crm_funnel_level(const CrmEvent *event, size_t count, int steps, int64_t window, unsigned mode, int64_t *times, int64_t *paths,
+				 void (*tick) (void))
 {
 	Funnel		f;
 	size_t		next = 0;
+	size_t		pause = CRM_EVENTS_A_TICK;
 
 	if (mode == 0 && times == NULL)
-		return plain_level(event, count, window);
+		return plain_level(event, count, window, tick);
 	f.steps = steps;
 	f.window = window;
 	f.there = f.entered = 0;
 	f.level = 0;
 	f.times = times;
 	f.paths = paths;
+	f.tick = tick;
 	while (next < count)
 	{
 		f.event = event + next;
@@ -304,6 +317,11 @@ crm_funnel_level(const CrmEvent *event, size_t count, int steps, int64_t window,
 		while (next + f.events < count && f.event[f.events].at == f.at)
 			f.events++;
 		next += f.events;
+		if (next >= pause)
+		{
+			tick();
+			pause = next + CRM_EVENTS_A_TICK;
+		}
 		if (!judge_moment(&f, mode))
 			break;
 	}

@@ -20,8 +20,8 @@
 #define END_DAY crm_day_of_date(CRM_CALENDAR_LAST_YEAR + 1, 1, 1)
 
 /*
- * Offsets of zones stay under 16 hours, so an instant two days earlier has an
- * earlier time on its wall, even where a zone skipped a day.
+ * Offsets of zones stay under a day, so an instant two days earlier has no
+ * later time on its wall, even where a zone skipped a day.
  */
 #define BEYOND_DOUBT (2 * USECS_PER_DAY)
 

@@ -282,6 +282,8 @@ crm_explain_deadline(PG_FUNCTION_ARGS)
 		int			count = crm_work_intervals(rows.calendar, day, intervals);
 
 		CHECK_FOR_INTERRUPTS();
+		if (!crm_business_covers_day(day))
+			elog(ERROR, "the working time of calendar \"%s\" does not add up", rows.calendar->name);
 		for (int i = 0; i < count; i++)
 		{
 			CrmWorkInterval part = intervals[step > 0 ? i : count - 1 - i];

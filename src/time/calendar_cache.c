@@ -213,6 +213,13 @@ read_holidays(CrmBusinessCalendar *calendar, Datum name)
 		holiday->rule.easter = easter == NULL ? CRM_EASTER_NONE :
 			strcmp(easter, "western") == 0 ? CRM_EASTER_WESTERN : CRM_EASTER_ORTHODOX;
 		holiday->rule.shift = integer_field(i, 7);
+		/* Whoever owns the table may have taken its constraints away. */
+		if (!crm_holiday_is_sound(&holiday->rule))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("holiday \"%s\" goes neither by month and day, nor by month, weekday and nth, nor by easter",
+							holiday->work.name == NULL ? "" : holiday->work.name),
+					 errhint("Its row of crm.holiday is not as the constraints of that table want it.")));
 	}
 	calendar->holiday_count = SPI_processed;
 }
@@ -242,6 +249,7 @@ read_calendar(const char *name, int length)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crm business calendar", ALLOCSET_DEFAULT_SIZES);
 	CrmBusinessCalendar *calendar = MemoryContextAllocZero(context, sizeof(CrmBusinessCalendar));
 	Datum		argument = PointerGetDatum(cstring_to_text_with_len(name, length));
+	const char *zone;
 
 	calendar->context = context;
 	calendar->name = MemoryContextAllocZero(context, length + 1);
@@ -251,7 +259,8 @@ read_calendar(const char *name, int length)
 	run("SELECT c.time_zone FROM crm.business_calendar c WHERE c.name OPERATOR(pg_catalog.=) $1", argument);
 	if (SPI_processed == 0)
 		report_unknown(calendar->name, argument);
-	calendar->zone = crm_zone_find(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	zone = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	calendar->zone = crm_zone_find(zone == NULL ? "" : zone);
 	read_hours(calendar, argument);
 	read_exceptions(calendar, argument);
 	read_holidays(calendar, argument);

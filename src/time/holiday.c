@@ -74,6 +74,20 @@ orthodox_easter(int year)
 }
 
 bool
+crm_holiday_is_sound(const CrmHolidayRule *rule)
+{
+	if (rule->shift < -366 || rule->shift > 366)
+		return false;
+	if (rule->easter != CRM_EASTER_NONE)
+		return rule->month == 0 && rule->day == 0 && rule->weekday == 0 && rule->nth == 0;
+	if (rule->month < 1 || rule->month > 12)
+		return false;
+	if (rule->day != 0)
+		return rule->day >= 1 && rule->day <= 31 && rule->weekday == 0 && rule->nth == 0;
+	return rule->weekday >= 1 && rule->weekday <= 7 && (rule->nth == -1 || (rule->nth >= 1 && rule->nth <= 5));
+}
+
+bool
 crm_holiday_day(const CrmHolidayRule *rule, int year, int *day)
 {
 	if (rule->easter == CRM_EASTER_WESTERN)

@@ -37,6 +37,9 @@ extern int	crm_days_in_month(int year, int month);
 /* 1 Monday to 7 Sunday. */
 extern int	crm_weekday(int day);
 
+/* Whether a rule says one of the three, within its bounds, as the other function needs it. */
+extern bool crm_holiday_is_sound(const CrmHolidayRule *rule);
+
 /*
  * The day of the holiday of a year; 29 February is the 28th where there is
  * none.  False when the month has no such day: no fifth Monday.

@@ -28,7 +28,7 @@ crm_holiday_date(PG_FUNCTION_ARGS)
 		.nth = integer_argument(fcinfo, 4),
 		.shift = integer_argument(fcinfo, 6)
 	};
-	bool		is_valid;
+	bool		is_sound = true;
 	int			year;
 	int			day;
 
@@ -45,15 +45,9 @@ crm_holiday_date(PG_FUNCTION_ARGS)
 
 		rule.easter = strcmp(easter, "western") == 0 ? CRM_EASTER_WESTERN :
 			strcmp(easter, "orthodox") == 0 ? CRM_EASTER_ORTHODOX : CRM_EASTER_NONE;
-		is_valid = rule.easter != CRM_EASTER_NONE && rule.month == 0 && rule.day == 0 && rule.weekday == 0 && rule.nth == 0;
+		is_sound = rule.easter != CRM_EASTER_NONE;
 	}
-	else if (rule.month < 1 || rule.month > 12)
-		is_valid = false;
-	else if (!PG_ARGISNULL(2))
-		is_valid = rule.day >= 1 && rule.day <= 31 && rule.weekday == 0 && rule.nth == 0;
-	else
-		is_valid = rule.weekday >= 1 && rule.weekday <= 7 && (rule.nth == -1 || (rule.nth >= 1 && rule.nth <= 5));
-	if (!is_valid || rule.shift < -366 || rule.shift > 366)
+	if (!is_sound || (rule.day == 0 && !PG_ARGISNULL(2)) || !crm_holiday_is_sound(&rule))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a holiday goes by month and day, by month, weekday and nth, or by easter"),

@@ -34,8 +34,16 @@ crm_zone_next_change(pg_tz *zone, int64 at, int64 *before, int64 *after)
 
 	if (found < 0)
 		elog(ERROR, "time zone \"%s\" cannot be read", pg_get_timezone_name(zone));
+	if (found == 0)
+		offset_after = offset_before;
+	/* A POSIX string may say so; all that counts by days relies on less. */
+	if (Max(labs(offset_before), labs(offset_after)) >= SECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" is a day or more away from UTC", pg_get_timezone_name(zone)),
+				 errhint("Use an IANA name such as Europe/Moscow; pg_timezone_names lists them.")));
 	*before = offset_before * USECS_PER_SEC;
-	*after = (found == 0 ? offset_before : offset_after) * USECS_PER_SEC;
+	*after = offset_after * USECS_PER_SEC;
 	return found == 0 ? PG_INT64_MAX : ((int64) boundary - SECONDS_TO_2000) * USECS_PER_SEC;
 }
 
@@ -43,7 +51,7 @@ int64
 crm_zone_instant(pg_tz *zone, int64 local, int64 *skipped)
 {
 	/*
-	 * Offsets stay under 16 hours, so two days earlier the clocks showed an
+	 * Offsets stay under a day, so two days earlier the clocks showed an
 	 * earlier time, even where a day was skipped.
 	 */
 	int64		at = local - 2 * USECS_PER_DAY;

@@ -60,6 +60,11 @@ count_by_trying(const CrmSequence *sequence, const CrmEvent *event, size_t count
 	}
 }
 
+static void
+tick(void)
+{
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -89,13 +94,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* trying takes for ever when there are many parts */
 		if (sequence.items <= 5)
 		{
-			int64_t		count = crm_sequence_count(&sequence, event, events, false, reached);
+			int64_t		count = crm_sequence_count(&sequence, event, events, false, reached, tick);
 
 			assert(count == count_by_trying(&sequence, event, events));
-			assert(crm_sequence_count(&sequence, event, events, true, reached) == (count > 0));
+			assert(crm_sequence_count(&sequence, event, events, true, reached, tick) == (count > 0));
 		}
 		else
-			assert(crm_sequence_count(&sequence, event, events, false, reached) >= 0);
+			assert(crm_sequence_count(&sequence, event, events, false, reached, tick) >= 0);
 	}
 	else
 		assert(check.status == CRM_CHECK_BAD && check.position >= 0 && (size_t) check.position <= size && check.hint[0] != '\0');
@@ -105,10 +110,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		int64_t		times[4];
 		int64_t		paths[16];
-		int			level = crm_funnel_level(event, events, 4, 2000000, mode, times, paths);
+		int			level = crm_funnel_level(event, events, 4, 2000000, mode, times, paths, tick);
 
 		assert(level >= 0 && level <= 4);
-		assert(level == crm_funnel_level(event, events, 4, 2000000, mode, NULL, NULL));
+		assert(level == crm_funnel_level(event, events, 4, 2000000, mode, NULL, NULL, tick));
 		for (int i = 1; i < level; i++)
 			assert(times[i] >= times[i - 1] && times[i] - times[0] <= 2000000);
 	}

@@ -48,6 +48,14 @@ RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_s
 DROP VIEW answer;
 DROP TABLE path, serial;
 
+-- Running, as a window function: each row the same as the aggregate over the rows so far.
+CREATE TABLE path AS SELECT i, ARRAY(SELECT 'channel ' || (hashint4(i * 50 + j) & 7) FROM generate_series(0, (hashint4(i) & 2147483647) % 4) j) AS path, (hashint4(i + 1) & 3) AS c, (hashint4(i + 2) & 255) / 7.0 AS v, (hashint4(i + 3) & 15) AS n FROM generate_series(1, 60) i;
+SELECT m AS model, count(*) AS rows, count(*) FILTER (WHERE running IS DISTINCT FROM (SELECT crm.attribution(m, path, c, v, n) FROM path p WHERE p.i <= r.i)) AS other
+FROM (SELECT m, i, crm.attribution(m, path, c, v, n) OVER (PARTITION BY m ORDER BY i) AS running FROM path, unnest(ARRAY['markov', 'linear', 'shapley']) m) r GROUP BY 1 ORDER BY 1;
+SELECT m AS model, count(*) AS rows, count(*) FILTER (WHERE running IS DISTINCT FROM (SELECT crm.attribution(m, path[1], 'epoch'::timestamptz + i * 7 % 60 * interval '1 day', '2026-01-01') FROM path p WHERE p.i <= r.i)) AS other
+FROM (SELECT m, i, crm.attribution(m, path[1], 'epoch'::timestamptz + i * 7 % 60 * interval '1 day', '2026-01-01') OVER (PARTITION BY m ORDER BY i) AS running FROM path, unnest(ARRAY['last', 'time_decay', 'position']) m) r GROUP BY 1 ORDER BY 1;
+DROP TABLE path;
+
 -- Bad input.
 SELECT crm.attribution('best', 'a', now(), now());
 SELECT crm.attribution('markov', 'a', now(), now());

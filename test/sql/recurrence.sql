@@ -55,6 +55,7 @@ SELECT rule, ok, code, message, canonical FROM (VALUES (1, 'FREQ=MONTHLY;byday=-
 SELECT code, left(message, 40) AS message FROM crm.check_recurrence('FREQ=DAILY;BYHOUR=' || repeat('1,', 6000) || '1');
 SELECT * FROM crm.recurrence('FREQ=DAILY;BYDAY=Понедельник', '2026-01-01', 'UTC', '2026-01-01', '2027-01-01');
 SELECT * FROM crm.recurrence('FREQ=DAILY', '2026-01-01', 'Mars/Olympus', '2026-01-01', '2027-01-01');
+SELECT * FROM crm.recurrence('FREQ=DAILY', '2026-01-01', 'XXX100', '2026-01-01', '2027-01-01');
 SELECT * FROM crm.recurrence('FREQ=DAILY', '2026-01-01', 'UTC', '2026-01-01', '2027-01-01', 0);
 SELECT * FROM crm.recurrence('FREQ=DAILY', '1066-10-14', 'UTC', '2026-01-01', '2027-01-01');
 SELECT * FROM crm.recurrence('FREQ=DAILY', 'infinity', 'UTC', '2026-01-01', '2027-01-01');

@@ -70,6 +70,16 @@ CREATE TABLE step AS SELECT c AS contact_id, timestamptz '2026-03-01 10:00' + m 
     (3, 0, 'call'), (3, 0, 'site'), (3, 3, 'call'), (3, 4, NULL), (NULL, 4, 'site'), (3, NULL, 'site')) v (c, m, e);
 SELECT contact_id, crm.journey_path(kind, occurred_at), crm.journey_path(kind, occurred_at, 2, NULL) AS two, crm.journey_path(kind, occurred_at, NULL, '1 hour') AS session, crm.journey_path(kind, occurred_at, 1, '0') AS one FROM step GROUP BY 1 ORDER BY 1;
 SELECT crm.journey_path('x', now()) FROM generate_series(1, 0);
+-- Running, as window functions: each row the same as the aggregate over the rows so far.
+SELECT count(*) AS rows,
+       count(*) FILTER (WHERE r.match IS DISTINCT FROM p.match) AS match, count(*) FILTER (WHERE r.count IS DISTINCT FROM p.count) AS count,
+       count(*) FILTER (WHERE r.kept IS DISTINCT FROM p.kept) AS kept, count(*) FILTER (WHERE r.path IS DISTINCT FROM p.path) AS path, count(*) FILTER (WHERE r.cut IS DISTINCT FROM p.cut) AS cut
+FROM (SELECT i, crm.sequence_match('(?1).*(?2)(?t<60)(?3)', at, k = 1, k = 2, k = 3) OVER w AS match, crm.sequence_count('(?1).*(?2)', at, k = 1, k = 2) OVER w AS count,
+             crm.retention(k = 1, k = 2, k = 5) OVER w AS kept, crm.journey_path(chr(97 + k), at) OVER w AS path, crm.journey_path(chr(97 + k), at, 5, '3 minutes') OVER w AS cut
+      FROM (SELECT i, i * 7 % 5 AS k, 'epoch'::timestamptz + i * 37 % 100 * interval '1 minute' AS at FROM generate_series(1, 100) i) e WINDOW w AS (ORDER BY i)) r
+JOIN LATERAL (SELECT crm.sequence_match('(?1).*(?2)(?t<60)(?3)', at, k = 1, k = 2, k = 3) AS match, crm.sequence_count('(?1).*(?2)', at, k = 1, k = 2) AS count,
+                     crm.retention(k = 1, k = 2, k = 5) AS kept, crm.journey_path(chr(97 + k), at) AS path, crm.journey_path(chr(97 + k), at, 5, '3 minutes') AS cut
+              FROM (SELECT i * 7 % 5 AS k, 'epoch'::timestamptz + i * 37 % 100 * interval '1 minute' AS at FROM generate_series(1, r.i) i) e) p ON true;
 SELECT * FROM crm.journey_paths('step');
 SELECT * FROM crm.journey_paths('step', gap => '1 hour');
 SELECT * FROM crm.journey_paths('step', gap => '1 hour', max_steps => 1);

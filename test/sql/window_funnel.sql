@@ -54,6 +54,30 @@ SELECT crm.window_funnel_times('3 s', '', at, e = 1003, e = 1004, e = 1007) AS t
 -- Running, as a window function.
 SELECT e, crm.window_funnel('5 s', '', at, e = 1001, e = 1003, e = 1006) OVER (ORDER BY at) FROM pg_temp.number;
 SELECT e, crm.window_funnel('5 s', '', at, e = 1001, e = 1003, e = 1006) OVER (ORDER BY at DESC) FROM pg_temp.number;
+SELECT e, (SELECT array_agg(extract(epoch FROM t)::integer) FROM unnest(times) t) AS seconds FROM (
+    SELECT e, crm.window_funnel_times('5 s', '', at, e = 1001, e = 1003, e = 1006) OVER (ORDER BY at DESC) AS times FROM pg_temp.number) r;
+
+-- Arguments of its own for every group: the same as group by group, however they are grouped.
+CREATE TABLE pg_temp.own AS SELECT c, 'epoch'::timestamptz + i * interval '1 minute' AS at, i % 4 AS kind, c % 300 * interval '2 minutes' AS span, CASE c % 3 WHEN 0 THEN '' WHEN 1 THEN 'strict_increase' ELSE 'strict_once' END AS mode
+FROM generate_series(0, 499) c, generate_series(0, 9) i;
+ANALYZE pg_temp.own;
+CREATE FUNCTION pg_temp.own_levels() RETURNS TABLE (level integer, groups bigint) LANGUAGE sql AS $$
+    SELECT l, count(*) FROM (SELECT crm.window_funnel(span, mode, at, kind = 1, kind = 2, kind = 3, kind = 0) AS l FROM pg_temp.own GROUP BY c) x GROUP BY 1 ORDER BY 1
+$$;
+SET enable_sort = off;
+SELECT * FROM pg_temp.own_levels();
+RESET enable_sort; SET enable_hashagg = off;
+SELECT * FROM pg_temp.own_levels();
+RESET enable_hashagg; SET work_mem = '64kB'; SET enable_sort = off;
+SELECT * FROM pg_temp.own_levels();
+RESET work_mem; RESET enable_sort;
+SELECT l, count(*) FROM pg_temp.own o, LATERAL (SELECT crm.window_funnel(o.span, o.mode, at, kind = 1, kind = 2, kind = 3, kind = 0) AS l FROM pg_temp.own i WHERE i.c = o.c) x WHERE o.kind = 1 AND o.at < 'epoch'::timestamptz + interval '2 minutes' GROUP BY 1 ORDER BY 1;
+SELECT span, mode, max(level) FROM (SELECT span, mode, crm.window_funnel(span, mode, at, kind = 1, kind = 2) AS level FROM pg_temp.own WHERE c < 6 GROUP BY GROUPING SETS ((span, mode, c), (span, mode, kind), (span, mode))) x GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT crm.window_funnel(span, mode, at, kind = 1, kind = 2) FROM pg_temp.own;
+SELECT count(*) AS rows, count(*) FILTER (WHERE running <> (SELECT crm.window_funnel(r.span, r.mode, i.at, i.kind = 1, i.kind = 2, i.kind = 3) FROM pg_temp.own i WHERE i.c = r.c AND i.at <= r.at)) AS other,
+       count(*) FILTER (WHERE sliding <> (SELECT crm.window_funnel(r.span, r.mode, i.at, i.kind = 1, i.kind = 2, i.kind = 3) FROM pg_temp.own i WHERE i.c = r.c AND i.at BETWEEN r.at - interval '3 minutes' AND r.at)) AS other_sliding
+FROM (SELECT *, crm.window_funnel(span, mode, at, kind = 1, kind = 2, kind = 3) OVER (PARTITION BY c ORDER BY at) AS running,
+             crm.window_funnel(span, mode, at, kind = 1, kind = 2, kind = 3) OVER (PARTITION BY c ORDER BY at ROWS 3 PRECEDING) AS sliding FROM pg_temp.own WHERE c < 40) r;
 
 -- Many rows in any order: sorted, and by parallel workers, who must agree.
 CREATE TABLE funnel_event AS SELECT i % 100 AS contact_id, 'epoch'::timestamptz + (hashint4(i + 7) & 2147483647) % 200000 * interval '1 minute' AS at, (hashint4(i) & 2147483647) % 5 AS kind FROM generate_series(1, 20000) i;
