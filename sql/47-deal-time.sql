@@ -205,7 +205,7 @@ END
 $$;
 COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals right before a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
 
-CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
     promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
     OUT pipeline_id bigint, OUT owner_id bigint)
@@ -217,9 +217,9 @@ SET search_path = pg_catalog, pg_temp AS $$
     JOIN crm.pipelines_as_of(to_at - interval '1 microsecond') p ON p.pipeline_id = c.pipeline_id
     LEFT JOIN crm.agent o ON o.id = c.owner_id
 $$;
-COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline as it stood right before one moment into that right before another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. What happened at from_at counts, what happened at to_at does not, so that months follow each other without a gap. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline as it stood right before one moment into that right before another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. What happened at from_at counts, what happened at to_at does not, so that months follow each other without a gap; without to_at all that has happened counts. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
 
-CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
     promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
     OUT pipeline text, OUT currency text, OUT "position" integer, OUT change text, OUT deals bigint, OUT amount numeric)
 RETURNS SETOF record

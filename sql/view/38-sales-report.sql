@@ -82,7 +82,7 @@ SELECT
     w.change, -- opening, what changed it (see crm.pipeline_changes()), closing.
     w.deals, -- Deals.
     w.amount -- Sum of their amounts; of changes signed. Opening plus the changes is closing.
-FROM crm.pipeline_waterfall(date_trunc('month', now(), 'UTC'), now()) w;
+FROM crm.pipeline_waterfall(date_trunc('month', now(), 'UTC')) w;
 COMMENT ON VIEW crm.v_pipeline_waterfall IS 'What changed the open pipeline since the month began (in UTC). crm.pipeline_waterfall(from, to) asks it of other times.';
 
 CREATE VIEW crm.v_forecast_error WITH (security_invoker = true) AS
