@@ -670,7 +670,7 @@ BEGIN
         started_text text, closed_text text, promised_text text, amount_text text, currency text, began_stage text, began_amount_text text,
         started date, closed date, promised date, amount numeric, began_stage_id bigint, began_amount numeric,
         attrs jsonb, stage_id bigint, kind text, owner_id bigint, company_id bigint,
-        deal_id bigint, is_changed boolean, field text, reason text
+        deal_id bigint, new_id bigint, is_changed boolean, field text, reason text
     ) ON COMMIT DROP;
     EXECUTE format($query$
         INSERT INTO pg_temp.crm_deal_import (place, source_row, external_id, name, stage, owner, company, product,
@@ -858,7 +858,8 @@ BEGIN
     UPDATE crm.deal d
     SET name = i.name, stage_id = i.stage_id,
         stage_entered_at = CASE WHEN d.stage_id = i.stage_id THEN d.stage_entered_at
-                                ELSE greatest(d.stage_entered_at, coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of)) END,
+                                -- Later than it came, also where it went on the same day: otherwise the move would be of now.
+                                ELSE greatest(d.stage_entered_at + interval '1 microsecond', coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of)) END,
         company_id = coalesce(i.company_id, d.company_id), owner_id = coalesce(i.owner_id, d.owner_id),
         amount = coalesce(i.amount, d.amount), currency = coalesce(i.currency, d.currency),
         close_date = coalesce(i.promised, d.close_date), attrs = d.attrs || i.attrs,
@@ -867,9 +868,13 @@ BEGIN
     WHERE d.id = i.deal_id AND i.is_changed AND i.reason IS NULL;
     GET DIAGNOSTICS updated = ROW_COUNT;
 
-    INSERT INTO crm.deal (name, pipeline_id, stage_id, company_id, owner_id, amount, currency, close_date, stage_entered_at,
+    UPDATE pg_temp.crm_deal_import i SET new_id = n.id
+    FROM (SELECT c.place, nextval('crm.deal_id_seq') AS id
+          FROM (SELECT p.place FROM pg_temp.crm_deal_import p WHERE p.deal_id IS NULL AND p.reason IS NULL ORDER BY p.place) c) n
+    WHERE n.place = i.place;
+    INSERT INTO crm.deal (id, name, pipeline_id, stage_id, company_id, owner_id, amount, currency, close_date, stage_entered_at,
                           closed_at, loss_reason_id, attrs, external_system, external_id, created_at)
-    SELECT i.name, target_pipeline_id, coalesce(i.began_stage_id, i.stage_id), i.company_id, i.owner_id,
+    SELECT i.new_id, i.name, target_pipeline_id, coalesce(i.began_stage_id, i.stage_id), i.company_id, i.owner_id,
            CASE WHEN i.began_stage_id IS NULL THEN coalesce(i.amount, i.began_amount) ELSE coalesce(i.began_amount, i.amount) END, i.currency, i.promised,
            CASE WHEN i.kind = 'open' OR i.began_stage_id IS NOT NULL THEN begun.at ELSE ended.at END,
            CASE WHEN i.kind <> 'open' AND i.began_stage_id IS NULL THEN ended.at END,
@@ -877,15 +882,15 @@ BEGIN
     FROM pg_temp.crm_deal_import i
     CROSS JOIN LATERAL (SELECT coalesce(coalesce(i.started, i.closed)::timestamp AT TIME ZONE time_zone, as_of) AS at) begun
     CROSS JOIN LATERAL (SELECT greatest(coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of), begun.at) AS at) ended
-    WHERE i.deal_id IS NULL AND i.reason IS NULL
+    WHERE i.new_id IS NOT NULL
     ORDER BY i.place;
     GET DIAGNOSTICS created = ROW_COUNT;
     -- Those that stood open are closed.
     UPDATE crm.deal d
-    SET stage_id = i.stage_id, stage_entered_at = i.closed::timestamp AT TIME ZONE time_zone, amount = coalesce(i.amount, d.amount),
+    SET stage_id = i.stage_id, stage_entered_at = greatest(d.stage_entered_at + interval '1 microsecond', i.closed::timestamp AT TIME ZONE time_zone), amount = coalesce(i.amount, d.amount),
         loss_reason_id = CASE WHEN i.kind = 'lost' THEN reason_id END
     FROM pg_temp.crm_deal_import i
-    WHERE d.external_system = system AND d.external_id = i.external_id AND i.began_stage_id IS NOT NULL AND i.reason IS NULL;
+    WHERE d.id = i.new_id AND i.began_stage_id IS NOT NULL;
 
     DELETE FROM crm.deal_import_reject r WHERE r.system = import_deals.system;
     INSERT INTO crm.deal_import_reject (system, external_id, field, reason, source_row)

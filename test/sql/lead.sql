@@ -153,7 +153,7 @@ SELECT crm.create_contact('{"name": "Deleted Person", "email": "other@lead.examp
 UPDATE crm.lead SET contact_id = :person WHERE id = :deleted;
 UPDATE crm.contact SET deleted_at = now() WHERE id = :person;
 \set VERBOSITY terse
-SELECT crm.convert_lead(:deleted) = NULL;
+SELECT crm.convert_lead(:deleted);
 \set VERBOSITY default
 SELECT contact_id <> :person AS another, was_converted FROM crm.convert_lead(:deleted, 'new');
 
