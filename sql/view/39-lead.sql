@@ -120,9 +120,9 @@ WITH spend AS (
     WHERE l.contact_id IS NOT NULL AND l.deleted_at IS NULL ORDER BY l.contact_id, l.first_touch_at, l.id
 ), cell AS (
     SELECT u.month, u.channel, sum(u.customers) AS customers, sum(u.leads) AS leads, sum(u.spend) AS spend
-    FROM (SELECT b.month, c.channel, 1 AS customers, 0 AS leads, 0::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id
+    FROM (SELECT b.month, c.channel, count(*) AS customers, 0 AS leads, 0::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id GROUP BY 1, 2
           UNION ALL
-          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, 1, 0 FROM crm.lead l WHERE l.deleted_at IS NULL
+          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, count(*), 0 FROM crm.lead l WHERE l.deleted_at IS NULL GROUP BY 1, 2
           UNION ALL
           SELECT s.month, s.channel, 0, 0, CASE WHEN s.channel IS NULL THEN 0 ELSE s.amount END FROM spend s) u
     GROUP BY u.month, u.channel
