@@ -631,7 +631,10 @@ DECLARE
         "product": ["product", "product_name"],
         "started": ["started", "engage_date", "created_at", "created", "open_date"],
         "closed": ["closed", "close_date", "closed_at", "close"],
+        "promised": ["promised", "promised_date", "expected_close", "expected_close_date"],
         "amount": ["amount", "close_value", "value", "sum"],
+        "began_stage": ["began_stage"],
+        "began_amount": ["began_amount"],
         "currency": ["currency"]}';
     found jsonb := '{}';
     unknown text;
@@ -667,34 +670,37 @@ BEGIN
     DROP TABLE IF EXISTS pg_temp.crm_deal_import;
     CREATE TEMPORARY TABLE crm_deal_import (
         place bigint, source_row jsonb, external_id text, name text, stage text, owner text, company text, product text,
-        started_text text, closed_text text, amount_text text, currency text,
-        started date, closed date, amount numeric, attrs jsonb, stage_id bigint, kind text, owner_id bigint, company_id bigint,
-        deal_id bigint, is_changed boolean, field text, reason text
+        started_text text, closed_text text, promised_text text, amount_text text, currency text, began_stage text, began_amount_text text,
+        started date, closed date, promised date, amount numeric, began_stage_id bigint, began_amount numeric,
+        attrs jsonb, stage_id bigint, kind text, owner_id bigint, company_id bigint,
+        deal_id bigint, new_id bigint, is_changed boolean, field text, reason text
     ) ON COMMIT DROP;
     EXECUTE format($query$
         INSERT INTO pg_temp.crm_deal_import (place, source_row, external_id, name, stage, owner, company, product,
-                                             started_text, closed_text, amount_text, currency)
+                                             started_text, closed_text, promised_text, amount_text, currency, began_stage, began_amount_text)
         SELECT place, j, nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''),
                nullif(regexp_replace(btrim(j ->> %L), '\s+', ' ', 'g'), ''),
                nullif(regexp_replace(btrim(j ->> %L), '\s+', ' ', 'g'), ''),
-               nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''),
-               nullif(btrim(j ->> %L), ''), upper(nullif(btrim(j ->> %L), ''))
+               nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), ''),
+               nullif(btrim(j ->> %L), ''), upper(nullif(btrim(j ->> %L), '')), nullif(btrim(j ->> %L), ''), nullif(btrim(j ->> %L), '')
         FROM (SELECT row_number() OVER () AS place, to_jsonb(s) AS j FROM %s AS s) numbered$query$,
         found ->> 'external_id', found ->> 'name', found ->> 'stage', found ->> 'owner', found ->> 'company', found ->> 'product',
-        found ->> 'started', found ->> 'closed', found ->> 'amount', found ->> 'currency', source);
+        found ->> 'started', found ->> 'closed', found ->> 'promised', found ->> 'amount', found ->> 'currency', found ->> 'began_stage', found ->> 'began_amount', source);
     GET DIAGNOSTICS read = ROW_COUNT;
     ANALYZE pg_temp.crm_deal_import;
 
     UPDATE pg_temp.crm_deal_import i
-    SET started = crm.try_date(i.started_text, date_order), closed = crm.try_date(i.closed_text, date_order),
-        amount = crm.try_number(i.amount_text);
+    SET started = crm.try_date(i.started_text, date_order), closed = crm.try_date(i.closed_text, date_order), promised = crm.try_date(i.promised_text, date_order),
+        amount = crm.try_number(i.amount_text), began_amount = crm.try_number(i.began_amount_text);
     UPDATE pg_temp.crm_deal_import i SET field = bad.field, reason = bad.reason
     FROM (SELECT c.place,
                  CASE WHEN c.external_id IS NULL OR c.copies > 1 THEN 'external_id'
                       WHEN c.stage IS NULL THEN 'stage'
                       WHEN c.started IS NULL AND c.started_text IS NOT NULL THEN 'started'
                       WHEN c.closed IS NULL AND c.closed_text IS NOT NULL OR c.closed < c.started THEN 'closed'
+                      WHEN c.promised IS NULL AND c.promised_text IS NOT NULL THEN 'promised'
                       WHEN c.amount IS NULL AND c.amount_text IS NOT NULL OR c.amount < 0 THEN 'amount'
+                      WHEN c.began_amount IS NULL AND c.began_amount_text IS NOT NULL OR c.began_amount < 0 THEN 'began_amount'
                       WHEN c.currency IS NOT NULL AND NOT EXISTS (SELECT FROM crm.currency k WHERE k.code = c.currency) THEN 'currency'
                  END AS field,
                  CASE WHEN c.external_id IS NULL THEN 'has no number'
@@ -703,8 +709,11 @@ BEGIN
                       WHEN c.started IS NULL AND c.started_text IS NOT NULL THEN format('"%s" is not a date in the order %s', c.started_text, date_order)
                       WHEN c.closed IS NULL AND c.closed_text IS NOT NULL THEN format('"%s" is not a date in the order %s', c.closed_text, date_order)
                       WHEN c.closed < c.started THEN format('closed on %s, before it began on %s', c.closed, c.started)
+                      WHEN c.promised IS NULL AND c.promised_text IS NOT NULL THEN format('"%s" is not a date in the order %s', c.promised_text, date_order)
                       WHEN c.amount IS NULL AND c.amount_text IS NOT NULL THEN format('"%s" is not a number', c.amount_text)
                       WHEN c.amount < 0 THEN format('%s is negative', c.amount_text)
+                      WHEN c.began_amount IS NULL AND c.began_amount_text IS NOT NULL THEN format('"%s" is not a number', c.began_amount_text)
+                      WHEN c.began_amount < 0 THEN format('%s is negative', c.began_amount_text)
                       WHEN c.currency IS NOT NULL THEN format('there is no currency "%s"', c.currency)
                  END AS reason
           FROM (SELECT *, row_number() OVER (PARTITION BY external_id ORDER BY place) AS copies FROM pg_temp.crm_deal_import) c) bad
@@ -747,10 +756,15 @@ BEGIN
     SELECT p.id INTO target_pipeline_id FROM crm.pipeline p WHERE p.name = pipeline;
     IF target_pipeline_id IS NULL THEN
         target_pipeline_id := crm.create_pipeline(pipeline,
-            coalesce(stages, ARRAY(
+            -- Of a file of closed deals it is known that they were open.
+            coalesce(nullif(coalesce(stages, ARRAY(
                 -- Work begins at some stage: the later ones have a start date.
-                SELECT i.stage FROM pg_temp.crm_deal_import i WHERE i.reason IS NULL
-                GROUP BY i.stage ORDER BY round(avg((i.started IS NOT NULL)::integer), 1), min(i.place))),
+                SELECT s.name
+                FROM (SELECT i.stage AS name, i.started, i.place FROM pg_temp.crm_deal_import i WHERE i.reason IS NULL
+                      UNION ALL
+                      SELECT i.began_stage, i.started, i.place FROM pg_temp.crm_deal_import i WHERE i.reason IS NULL AND i.began_stage IS NOT NULL) s
+                WHERE s.name <> ALL (won) AND s.name <> ALL (lost)
+                GROUP BY s.name ORDER BY round(avg((s.started IS NOT NULL)::integer), 1), min(s.place))), '{}'), '{Open}'),
             won, lost);
     END IF;
     UPDATE pg_temp.crm_deal_import i SET stage_id = coalesce(s.merged_into_id, s.id), kind = s.kind
@@ -758,6 +772,8 @@ BEGIN
     UPDATE pg_temp.crm_deal_import i
     SET field = 'stage', reason = format('pipeline "%s" has no stage "%s"', pipeline, i.stage)
     WHERE i.reason IS NULL AND i.stage_id IS NULL;
+    -- The close of an open deal is a promise.
+    UPDATE pg_temp.crm_deal_import i SET promised = coalesce(i.promised, i.closed), closed = NULL WHERE i.kind = 'open';
 
     -- Agents and companies by name; the missing ones are made.
     INSERT INTO crm.agent (name)
@@ -785,7 +801,7 @@ BEGIN
     SET deal_id = d.id,
         is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.attrs)
             IS DISTINCT FROM (i.name, i.stage_id, coalesce(i.company_id, d.company_id), coalesce(i.owner_id, d.owner_id),
-                              coalesce(i.amount, d.amount), coalesce(i.currency, d.currency), coalesce(i.closed, d.close_date),
+                              coalesce(i.amount, d.amount), coalesce(i.currency, d.currency), coalesce(i.promised, d.close_date),
                               d.attrs || i.attrs),
         field = CASE WHEN d.deleted_at IS NOT NULL THEN 'external_id' WHEN d.stage_id <> i.stage_id THEN 'stage' END,
         reason = CASE
@@ -797,9 +813,26 @@ BEGIN
         END
     FROM crm.deal d
     WHERE d.external_system = system AND d.external_id = i.external_id AND i.reason IS NULL;
+
+    -- New ones that are closed stood open since they began: where the file says, or
+    -- at the first stage from which deals may come there, if possible be won.
+    UPDATE pg_temp.crm_deal_import i SET began_stage_id = b.from_stage_id
+    FROM (SELECT t.to_stage_id, lower(s.name) AS name, s.id AS from_stage_id,
+                 row_number() OVER (PARTITION BY t.to_stage_id ORDER BY NOT EXISTS (
+                     SELECT FROM crm.stage_transition w JOIN crm.stage o ON o.id = w.to_stage_id AND o.kind = 'won' WHERE w.from_stage_id = s.id), s."position") AS place
+          FROM crm.stage s
+          JOIN crm.stage_transition e ON e.from_stage_id IS NULL AND e.to_stage_id = s.id
+          JOIN crm.stage_transition t ON t.from_stage_id = s.id
+          WHERE s.pipeline_id = target_pipeline_id AND s.kind = 'open') b
+    WHERE i.reason IS NULL AND i.deal_id IS NULL AND i.kind <> 'open' AND i.started IS NOT NULL AND i.closed IS NOT NULL
+      AND b.to_stage_id = i.stage_id AND CASE WHEN i.began_stage IS NULL THEN b.place = 1 ELSE b.name = lower(i.began_stage) END;
+    UPDATE pg_temp.crm_deal_import i
+    SET field = 'began_stage', reason = format('a deal may not begin at "%s" and go to "%s"', i.began_stage, i.stage)
+    WHERE i.reason IS NULL AND i.deal_id IS NULL AND i.kind <> 'open' AND i.started IS NOT NULL AND i.closed IS NOT NULL
+      AND i.began_stage IS NOT NULL AND i.began_stage_id IS NULL;
     UPDATE pg_temp.crm_deal_import i
     SET field = 'stage', reason = format('a deal may not begin at "%s"', i.stage)
-    WHERE i.reason IS NULL AND i.deal_id IS NULL
+    WHERE i.reason IS NULL AND i.deal_id IS NULL AND i.began_stage_id IS NULL
       AND NOT EXISTS (SELECT FROM crm.stage_transition t WHERE t.from_stage_id IS NULL AND t.to_stage_id = i.stage_id);
 
     -- What a move asks for, of the deals that make one that asks for anything.
@@ -807,15 +840,17 @@ BEGIN
     FROM (SELECT c.place, string_agg(concat_ws(' ', p.message, p.detail), ' ' ORDER BY p.code) AS reason
           FROM pg_temp.crm_deal_import c
           LEFT JOIN crm.deal d ON d.id = c.deal_id
-          JOIN crm.stage s ON s.id = c.stage_id
-          LEFT JOIN crm.stage f ON f.id = d.stage_id
-          LEFT JOIN crm.stage_transition t ON t.from_stage_id IS NOT DISTINCT FROM d.stage_id AND t.to_stage_id = c.stage_id
+          CROSS JOIN LATERAL (VALUES (d.stage_id, coalesce(c.began_stage_id, c.stage_id)), (c.began_stage_id, CASE WHEN c.began_stage_id IS NOT NULL THEN c.stage_id END)) AS m (from_id, to_id)
+          JOIN crm.stage s ON s.id = m.to_id
+          LEFT JOIN crm.stage f ON f.id = m.from_id
+          LEFT JOIN crm.stage_transition t ON t.from_stage_id IS NOT DISTINCT FROM m.from_id AND t.to_stage_id = m.to_id
           CROSS JOIN LATERAL crm.move_problems(jsonb_populate_record(d, jsonb_strip_nulls(jsonb_build_object(
-              'name', c.name, 'pipeline_id', target_pipeline_id, 'stage_id', c.stage_id, 'company_id', c.company_id, 'owner_id', c.owner_id,
-              'amount', c.amount, 'currency', c.currency, 'close_date', c.closed, 'external_system', system, 'external_id', c.external_id,
-              'loss_reason_id', CASE WHEN c.kind = 'lost' THEN coalesce(d.loss_reason_id, reason_id) END,
-              'attrs', coalesce(d.attrs, '{}') || c.attrs))), d.stage_id) p
-          WHERE c.reason IS NULL AND c.stage_id IS DISTINCT FROM d.stage_id
+              'name', c.name, 'pipeline_id', target_pipeline_id, 'stage_id', m.to_id, 'company_id', c.company_id, 'owner_id', c.owner_id,
+              'amount', CASE WHEN m.to_id = c.began_stage_id THEN coalesce(c.began_amount, c.amount) ELSE coalesce(c.amount, d.amount, c.began_amount) END,
+              'currency', c.currency, 'close_date', c.promised, 'external_system', system, 'external_id', c.external_id,
+              'loss_reason_id', CASE WHEN s.kind = 'lost' THEN coalesce(d.loss_reason_id, reason_id) END,
+              'attrs', coalesce(d.attrs, '{}') || c.attrs))), m.from_id) p
+          WHERE c.reason IS NULL AND m.to_id IS DISTINCT FROM m.from_id
             AND (t.guard IS NOT NULL OR t.roles IS NOT NULL OR t.required_fields IS NOT NULL OR s.entry_guard IS NOT NULL
                  OR s.required_fields IS NOT NULL OR f.exit_guard IS NOT NULL OR s.kind = 'won' AND d.id IS NOT NULL
                  OR EXISTS (SELECT FROM crm.stage_prerequisite r WHERE r.stage_id = s.id)
@@ -826,27 +861,39 @@ BEGIN
     UPDATE crm.deal d
     SET name = i.name, stage_id = i.stage_id,
         stage_entered_at = CASE WHEN d.stage_id = i.stage_id THEN d.stage_entered_at
-                                ELSE greatest(d.stage_entered_at, coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of)) END,
+                                -- Later than it came, also where it went on the same day: otherwise the move would be of now.
+                                ELSE greatest(d.stage_entered_at + interval '1 microsecond', coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of)) END,
         company_id = coalesce(i.company_id, d.company_id), owner_id = coalesce(i.owner_id, d.owner_id),
         amount = coalesce(i.amount, d.amount), currency = coalesce(i.currency, d.currency),
-        close_date = coalesce(i.closed, d.close_date), attrs = d.attrs || i.attrs,
+        close_date = coalesce(i.promised, d.close_date), attrs = d.attrs || i.attrs,
         loss_reason_id = CASE WHEN i.kind = 'lost' THEN coalesce(d.loss_reason_id, reason_id) ELSE d.loss_reason_id END
     FROM pg_temp.crm_deal_import i
     WHERE d.id = i.deal_id AND i.is_changed AND i.reason IS NULL;
     GET DIAGNOSTICS updated = ROW_COUNT;
 
-    INSERT INTO crm.deal (name, pipeline_id, stage_id, company_id, owner_id, amount, currency, close_date, stage_entered_at,
+    UPDATE pg_temp.crm_deal_import i SET new_id = n.id
+    FROM (SELECT c.place, nextval('crm.deal_id_seq') AS id
+          FROM (SELECT p.place FROM pg_temp.crm_deal_import p WHERE p.deal_id IS NULL AND p.reason IS NULL ORDER BY p.place) c) n
+    WHERE n.place = i.place;
+    INSERT INTO crm.deal (id, name, pipeline_id, stage_id, company_id, owner_id, amount, currency, close_date, stage_entered_at,
                           closed_at, loss_reason_id, attrs, external_system, external_id, created_at)
-    SELECT i.name, target_pipeline_id, i.stage_id, i.company_id, i.owner_id, i.amount, i.currency, i.closed,
-           CASE WHEN i.kind = 'open' THEN begun.at ELSE ended.at END,
-           CASE WHEN i.kind <> 'open' THEN ended.at END,
-           CASE WHEN i.kind = 'lost' THEN reason_id END, i.attrs, system, i.external_id, begun.at
+    SELECT i.new_id, i.name, target_pipeline_id, coalesce(i.began_stage_id, i.stage_id), i.company_id, i.owner_id,
+           CASE WHEN i.began_stage_id IS NULL THEN coalesce(i.amount, i.began_amount) ELSE coalesce(i.began_amount, i.amount) END, i.currency, i.promised,
+           CASE WHEN i.kind = 'open' OR i.began_stage_id IS NOT NULL THEN begun.at ELSE ended.at END,
+           CASE WHEN i.kind <> 'open' AND i.began_stage_id IS NULL THEN ended.at END,
+           CASE WHEN i.kind = 'lost' AND i.began_stage_id IS NULL THEN reason_id END, i.attrs, system, i.external_id, begun.at
     FROM pg_temp.crm_deal_import i
     CROSS JOIN LATERAL (SELECT coalesce(coalesce(i.started, i.closed)::timestamp AT TIME ZONE time_zone, as_of) AS at) begun
     CROSS JOIN LATERAL (SELECT greatest(coalesce(i.closed::timestamp AT TIME ZONE time_zone, as_of), begun.at) AS at) ended
-    WHERE i.deal_id IS NULL AND i.reason IS NULL
+    WHERE i.new_id IS NOT NULL
     ORDER BY i.place;
     GET DIAGNOSTICS created = ROW_COUNT;
+    -- Those that stood open are closed.
+    UPDATE crm.deal d
+    SET stage_id = i.stage_id, stage_entered_at = greatest(d.stage_entered_at + interval '1 microsecond', i.closed::timestamp AT TIME ZONE time_zone), amount = coalesce(i.amount, d.amount),
+        loss_reason_id = CASE WHEN i.kind = 'lost' THEN reason_id END
+    FROM pg_temp.crm_deal_import i
+    WHERE d.id = i.new_id AND i.began_stage_id IS NOT NULL;
 
     DELETE FROM crm.deal_import_reject r WHERE r.system = import_deals.system;
     INSERT INTO crm.deal_import_reject (system, external_id, field, reason, source_row)
@@ -857,4 +904,4 @@ BEGIN
     DROP TABLE pg_temp.crm_deal_import;
 END
 $$;
-COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, amount, currency); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns become custom fields in attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. Run again it updates what changed: deals are known by system and external_id. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';
+COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, promised, amount, currency, began_stage, began_amount); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns become custom fields in attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. A new deal that is won or lost and has started and closed was open in between: at began_stage, otherwise at the first stage at which it may begin and from which it may come where it is, if possible be won; for began_amount, otherwise amount. promised is crm.deal.close_date; without it that is null, but for open deals closed. Run again it updates what changed: deals are known by system and external_id. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';

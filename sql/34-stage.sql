@@ -411,6 +411,15 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.transitions_as_of(bigint, timestamptz) IS 'The moves into stages of a pipeline that were allowed at a moment, and what they asked for; from_stage_id is null where a deal could begin. For a moment before the pipeline was made, as it was made first.';
 
+CREATE FUNCTION crm.transitions_as_of(pipeline text, as_of timestamptz DEFAULT now(),
+    OUT from_stage_id bigint, OUT to_stage_id bigint, OUT guard text, OUT roles text[], OUT required_fields text[])
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT * FROM crm.transitions_as_of(crm.pipeline_id($1), $2)
+$$;
+COMMENT ON FUNCTION crm.transitions_as_of(text, timestamptz) IS 'The same of a pipeline by its present name. Errors: RM004 no such pipeline.';
+
 CREATE FUNCTION crm.merge_stages(from_stage_id bigint, into_stage_id bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -468,6 +477,14 @@ $$;
 COMMENT ON FUNCTION crm.merge_stages(text, text, text) IS 'The same of stages by name. Errors: RM004 no such pipeline or stage; RM009 they cannot be merged.';
 
 /* Probability from history. */
+
+-- Inlined, in views that have deals with their stages and pipelines.
+CREATE FUNCTION crm.deal_probability(own numeric, kind text, stage_probability numeric, probability_from text, probability_sample integer, entered bigint, win_rate numeric)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT COALESCE($1, CASE WHEN $2 OPERATOR(pg_catalog.=) 'open' AND $4 OPERATOR(pg_catalog.=) 'history' AND $6 OPERATOR(pg_catalog.>=) $5 THEN $7 END, $3)
+$$;
+COMMENT ON FUNCTION crm.deal_probability(numeric, text, numeric, text, integer, bigint, numeric) IS 'How likely a deal is won, the same in every view and report: the owner''s own estimate; otherwise, at an open stage of a pipeline that takes it from history, the share of deals won from there (crm.stage_win_rate), if at least probability_sample deals had entered; otherwise that of the stage.';
 
 CREATE FUNCTION crm.stage_probability(pipeline bigint, as_of timestamptz DEFAULT now(), span interval DEFAULT NULL,
     OUT stage_id bigint, OUT stage text, OUT entered bigint, OUT won bigint, OUT probability numeric)

@@ -504,6 +504,13 @@ BEGIN
     FROM (SELECT DISTINCT hashtext(v) AS hash FROM unnest(ARRAY[crm.match_key(crm.try_email(l.email)), crm.e164(crm.base(crm.try_phone(l.phone, l.country))), crm.e164(crm.base(crm.try_phone(l.phone)))]) v
           WHERE v IS NOT NULL ORDER BY 1) k;
     person := crm.resolve_contact(l.contact_id);
+    IF EXISTS (SELECT FROM crm.contact c WHERE c.id = person AND c.deleted_at IS NOT NULL) THEN
+        IF wanted <> 'new' THEN
+            RAISE EXCEPTION 'contact % of lead % has been deleted', person, l.id
+                USING ERRCODE = 'RM070', HINT = 'Empty deleted_at of the contact, or convert with duplicates => ''new''.';
+        END IF;
+        person := NULL;
+    END IF;
     IF person IS NULL AND wanted <> 'new' THEN
         SELECT d.contact_id INTO person FROM crm.lead_duplicates(l.id) d WHERE d.strength >= 0.5 LIMIT 1;
         IF FOUND AND wanted = 'refuse' THEN
@@ -571,7 +578,7 @@ BEGIN
     was_converted := true;
 END
 $$;
-COMMENT ON FUNCTION crm.convert_lead(bigint, text, jsonb, timestamptz) IS 'Makes contact, company and deal of a lead, with its activities, consents and need, and gives their numbers. A person who is probably a contact already (crm.lead_duplicates()) is attached to it and gets what was not known of him, unless duplicates is new or refuse. deal has fields of crm.create_deal() that are to be other than those of the lead; null makes none. Converted already, also by a session at the same time, it gives the same numbers and was_converted is false. Errors: RM070 it is disqualified; RM072 refused as a duplicate; RM003 nothing to know the person by; RM004 no such lead; 22023 unknown way with duplicates; those of crm.create_deal().';
+COMMENT ON FUNCTION crm.convert_lead(bigint, text, jsonb, timestamptz) IS 'Makes contact, company and deal of a lead, with its activities, consents and need, and gives their numbers. A person who is probably a contact already (crm.lead_duplicates()) is attached to it and gets what was not known of him, unless duplicates is new or refuse. A contact that was merged since the lead was captured stands for itself in the one that absorbed it. deal has fields of crm.create_deal() that are to be other than those of the lead; null makes none. Converted already, also by a session at the same time, it gives the same numbers and was_converted is false. Errors: RM070 it is disqualified, or its contact has been deleted (unless duplicates is new); RM072 refused as a duplicate; RM003 nothing to know the person by; RM004 no such lead; 22023 unknown way with duplicates; those of crm.create_deal().';
 
 CREATE FUNCTION crm.capture_order(source text, payload jsonb, submission_key text, as_of timestamptz DEFAULT now(),
     OUT lead_id bigint, OUT contact_id bigint, OUT company_id bigint, OUT deal_id bigint, OUT order_id bigint, OUT was_created boolean)

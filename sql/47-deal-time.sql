@@ -131,12 +131,16 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+    -- What happened at from_at counts, what happened at to_at does not: right before each.
+    opened_at CONSTANT timestamptz := from_at - interval '1 microsecond';
+    ended_at CONSTANT timestamptz := to_at - interval '1 microsecond';
 BEGIN
     RETURN QUERY
     WITH touched AS MATERIALIZED (
         -- No other deal is different at the two moments.
         SELECT DISTINCT h.deal_id FROM crm.deal_history h
-        WHERE CASE WHEN crm.is_effective(basis) THEN h.effective_at ELSE h.changed_at END > from_at
+        WHERE CASE WHEN crm.is_effective(basis) THEN h.effective_at ELSE h.changed_at END > opened_at
     ), pair AS (
         SELECT coalesce(b.deal_id, a.deal_id) AS deal_id, coalesce(b.name, a.name) AS name, CASE WHEN b.deal_id IS NULL THEN a.owner_id ELSE b.owner_id END AS owner_id,
                a.deal_id IS NOT NULL AND a.deleted_at IS NULL AS was_there, a.deleted_at IS NOT NULL AS was_deleted, a.closed_at IS NULL AS was_open,
@@ -147,12 +151,12 @@ BEGIN
                a.pipeline_id AS old_pipeline, b.pipeline_id AS new_pipeline,
                coalesce(a.currency, p.currency) AS old_currency, coalesce(b.currency, q.currency) AS new_currency,
                s.kind AS old_kind, t.kind AS new_kind
-        FROM (SELECT x.* FROM crm.deals_as_of(from_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) a
-        FULL JOIN (SELECT x.* FROM crm.deals_as_of(to_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) b ON b.deal_id = a.deal_id
+        FROM (SELECT x.* FROM crm.deals_as_of(opened_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) a
+        FULL JOIN (SELECT x.* FROM crm.deals_as_of(ended_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) b ON b.deal_id = a.deal_id
         LEFT JOIN crm.pipeline p ON p.id = a.pipeline_id
         LEFT JOIN crm.pipeline q ON q.id = b.pipeline_id
-        LEFT JOIN crm.all_stages_as_of(from_at) s ON s.stage_id = a.stage_id
-        LEFT JOIN crm.all_stages_as_of(to_at) t ON t.stage_id = b.stage_id
+        LEFT JOIN crm.all_stages_as_of(opened_at) s ON s.stage_id = a.stage_id
+        LEFT JOIN crm.all_stages_as_of(ended_at) t ON t.stage_id = b.stage_id
     ), counted AS (
         -- was_in and is_in: part of the pipeline at the beginning, at the end.
         SELECT *, was_there AND was_open AND was_due AS was_in, is_there AND is_open AND is_due AS is_in,
@@ -182,7 +186,7 @@ END
 $$;
 COMMENT ON FUNCTION crm.pipeline_steps(timestamptz, timestamptz, bigint, daterange, text) IS 'What crm.pipeline_changes() shows, with numbers instead of names. Errors: 22023 unknown basis.';
 
-CREATE FUNCTION crm.open_pipeline(at timestamptz, chosen_id bigint, promised daterange, basis text,
+CREATE FUNCTION crm.open_pipeline(before timestamptz, chosen_id bigint, promised daterange, basis text,
     OUT pipeline_id bigint, OUT currency text, OUT deals bigint, OUT amount numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -193,15 +197,15 @@ SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
     RETURN QUERY
     SELECT d.pipeline_id, coalesce(d.currency, p.currency), count(*), coalesce(sum(d.amount), 0)
-    FROM crm.deals_as_of(at, basis) d JOIN crm.pipeline p ON p.id = d.pipeline_id
+    FROM crm.deals_as_of(before - interval '1 microsecond', basis) d JOIN crm.pipeline p ON p.id = d.pipeline_id
     WHERE d.deleted_at IS NULL AND d.closed_at IS NULL AND (chosen_id IS NULL OR d.pipeline_id = chosen_id)
       AND (promised IS NULL OR d.close_date <@ promised)
     GROUP BY 1, 2;
 END
 $$;
-COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals of a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
+COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals right before a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
 
-CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
     promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
     OUT pipeline_id bigint, OUT owner_id bigint)
@@ -210,12 +214,12 @@ LANGUAGE sql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.deal_id, c.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, c.owner_id
     FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis) c
-    JOIN crm.pipelines_as_of(to_at) p ON p.pipeline_id = c.pipeline_id
+    JOIN crm.pipelines_as_of(to_at - interval '1 microsecond') p ON p.pipeline_id = c.pipeline_id
     LEFT JOIN crm.agent o ON o.id = c.owner_id
 $$;
-COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline of one moment into that of another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline as it stood right before one moment into that right before another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. What happened at from_at counts, what happened at to_at does not, so that months follow each other without a gap; without to_at all that has happened counts. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
 
-CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
+CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
     promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
     OUT pipeline text, OUT currency text, OUT "position" integer, OUT change text, OUT deals bigint, OUT amount numeric)
 RETURNS SETOF record
@@ -233,7 +237,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT p.name, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
     FROM (SELECT DISTINCT i.pipeline_id, i.currency FROM item i) k
-    JOIN crm.pipelines_as_of(to_at) p ON p.pipeline_id = k.pipeline_id
+    JOIN crm.pipelines_as_of(to_at - interval '1 microsecond') p ON p.pipeline_id = k.pipeline_id
     CROSS JOIN unnest('{opening,new,restored,reopened,slipped in,moved in,grown,shrunk,moved out,slipped out,won,lost,deleted,closing}'::text[])
         WITH ORDINALITY AS w (change, "position")
     LEFT JOIN item i ON (i.pipeline_id, i.currency, i.change) = (k.pipeline_id, k.currency, w.change)
@@ -256,10 +260,11 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
                  pg_catalog.lead(m.stage_id) OVER course AS next_stage_id
           FROM (SELECT e.deal_id, e.id, e.effective_at, COALESCE(g.merged_into_id, e.stage_id) AS stage_id,
                        pg_catalog.lag(COALESCE(g.merged_into_id, e.stage_id)) OVER (PARTITION BY e.deal_id ORDER BY e.id) AS before_id
-                FROM (SELECT h.deal_id, h.id, h.effective_at,
-                             CASE h.field WHEN '*' THEN (h.new_value OPERATOR(pg_catalog.->>) 'stage_id')::bigint
-                                          ELSE (h.new_value OPERATOR(pg_catalog.#>>) '{}')::bigint END AS stage_id
+                FROM (SELECT h.deal_id, h.id, h.effective_at, n.stage_id
                       FROM crm.deal_history h
+                      -- Not above the sort, which would carry whole deals along.
+                      CROSS JOIN LATERAL (SELECT CASE h.field WHEN '*' THEN (h.new_value OPERATOR(pg_catalog.->>) 'stage_id')::bigint
+                                                              ELSE (h.new_value OPERATOR(pg_catalog.#>>) '{}')::bigint END AS stage_id OFFSET 0) n
                       WHERE (h.field OPERATOR(pg_catalog.=) '*' OR h.field OPERATOR(pg_catalog.=) 'stage_id')
                         AND h.effective_at OPERATOR(pg_catalog.<=) $1) e
                 LEFT JOIN crm.all_stages_as_of($1) g ON g.stage_id OPERATOR(pg_catalog.=) e.stage_id AND g.merged_into_id IS NOT NULL) m
@@ -331,7 +336,7 @@ BEGIN
     WITH stage AS MATERIALIZED (
         SELECT s.* FROM crm.all_stages_as_of(funnel_conversion.as_of) s
     ), stayed AS MATERIALIZED (
-        SELECT v.* FROM crm.stage_visits(funnel_conversion.as_of) v
+        SELECT v.deal_id, v.stage_id, v.entered_at, v.left_at FROM crm.stage_visits(funnel_conversion.as_of) v
         JOIN crm.deal d ON d.id = v.deal_id AND d.deleted_at IS NULL AND (chosen_owner IS NULL OR d.owner_id = chosen_owner)
     ), ladder AS (
         -- The open stages in their order, won behind the last; one that was made later, when deals were there by then.
@@ -340,40 +345,43 @@ BEGIN
         FROM stage s
         WHERE s.pipeline_id = chosen_id AND s.kind IN ('open', 'won') AND s.merged_into_id IS NULL
           AND (s.is_made OR s.stage_id IN (SELECT v.stage_id FROM stayed v))
-    ), visit AS MATERIALIZED (
-        -- Each stay with when its deal began here, and where and since when it is now.
-        SELECT v.deal_id, v.entered_at, v.left_at, l.step,
-               min(v.entered_at) FILTER (WHERE l.step IS NOT NULL) OVER (PARTITION BY v.deal_id) AS began_at,
-               first_value(CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END) OVER latest AS outcome,
-               first_value(v.entered_at) OVER latest AS outcome_at
-        FROM stayed v
-        JOIN stage s ON s.stage_id = v.stage_id
-        LEFT JOIN ladder l ON l.id = v.stage_id
-        WINDOW latest AS (PARTITION BY v.deal_id ORDER BY v.visit DESC)
-    ), climb AS (
-        SELECT v.deal_id, v.step, v.began_at, v.outcome, v.outcome_at, min(v.entered_at) AS entered_at
-        FROM visit v WHERE v.step IS NOT NULL GROUP BY 1, 2, 3, 4, 5
+    ), place AS (
+        SELECT s.stage_id, l.step, CASE WHEN s.pipeline_id = chosen_id THEN s.kind ELSE 'moved' END AS outcome
+        FROM stage s LEFT JOIN ladder l ON l.id = s.stage_id
+    ), ended AS (
+        -- Where each deal is, and since when.
+        SELECT v.deal_id, p.outcome, v.entered_at AS outcome_at FROM stayed v JOIN place p ON p.stage_id = v.stage_id WHERE v.left_at IS NULL
+    ), climb AS MATERIALIZED (
+        -- A stage that was passed over counts as reached with the next one: those above the last one below.
+        SELECT c.deal_id, c.step, lag(c.step, 1, 0::bigint) OVER course AS below,
+               min(c.entered_at) OVER (PARTITION BY c.deal_id) AS began_at,
+               min(c.entered_at) OVER (course ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS entered_at
+        FROM (SELECT v.deal_id, p.step, min(v.entered_at) AS entered_at FROM stayed v JOIN place p ON p.stage_id = v.stage_id
+              WHERE p.step IS NOT NULL GROUP BY v.deal_id, p.step) c
+        WINDOW course AS (PARTITION BY c.deal_id ORDER BY c.step)
     ), reached AS (
-        -- A stage that was passed over counts as reached with the next one.
-        SELECT l.step, c.outcome,
-               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE min(c.entered_at) >= from_at AND min(c.entered_at) < to_at END AS is_entered,
-               CASE mode WHEN 'cohort' THEN c.began_at >= from_at AND c.began_at < to_at ELSE c.outcome_at >= from_at AND c.outcome_at < to_at END AS is_ended
-        FROM (SELECT DISTINCT ladder.step FROM ladder) l JOIN climb c ON c.step >= l.step
-        GROUP BY l.step, c.deal_id, c.began_at, c.outcome, c.outcome_at
+        SELECT c.below, c.step, e.outcome,
+               CASE mode WHEN 'cohort' THEN c.began_at ELSE c.entered_at END >= from_at AND CASE mode WHEN 'cohort' THEN c.began_at ELSE c.entered_at END < to_at AS is_entered,
+               CASE mode WHEN 'cohort' THEN c.began_at ELSE e.outcome_at END >= from_at AND CASE mode WHEN 'cohort' THEN c.began_at ELSE e.outcome_at END < to_at AS is_ended,
+               count(*) AS deals
+        FROM climb c JOIN ended e ON e.deal_id = c.deal_id
+        GROUP BY 1, 2, 3, 4, 5
     ), total AS (
-        SELECT r.step, count(*) FILTER (WHERE r.is_entered) AS entered,
-               count(*) FILTER (WHERE r.outcome = 'won' AND r.is_ended) AS won, count(*) FILTER (WHERE r.outcome = 'lost' AND r.is_ended) AS lost,
-               count(*) FILTER (WHERE r.outcome = 'open' AND r.is_entered) AS open, count(*) FILTER (WHERE r.outcome = 'moved' AND r.is_ended) AS moved
-        FROM reached r GROUP BY r.step
+        SELECT l.step, sum(r.deals) FILTER (WHERE r.is_entered)::bigint AS entered,
+               sum(r.deals) FILTER (WHERE r.outcome = 'won' AND r.is_ended)::bigint AS won, sum(r.deals) FILTER (WHERE r.outcome = 'lost' AND r.is_ended)::bigint AS lost,
+               sum(r.deals) FILTER (WHERE r.outcome = 'open' AND r.is_entered)::bigint AS open, sum(r.deals) FILTER (WHERE r.outcome = 'moved' AND r.is_ended)::bigint AS moved
+        FROM (SELECT DISTINCT ladder.step FROM ladder) l JOIN reached r ON l.step > r.below AND l.step <= r.step
+        GROUP BY l.step
     ), stay AS (
-        SELECT v.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
-        FROM visit v
-        WHERE v.step IS NOT NULL AND v.left_at IS NOT NULL
-          AND CASE mode WHEN 'cohort' THEN v.began_at >= from_at AND v.began_at < to_at ELSE v.left_at >= from_at AND v.left_at < to_at END
-        GROUP BY v.step
+        SELECT p.step, justify_hours(make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM v.left_at - v.entered_at)::double precision))) AS median
+        FROM stayed v
+        JOIN place p ON p.stage_id = v.stage_id AND p.step IS NOT NULL
+        JOIN climb c ON c.deal_id = v.deal_id AND c.step = p.step
+        WHERE v.left_at IS NOT NULL AND CASE mode WHEN 'cohort' THEN c.began_at ELSE v.left_at END >= from_at AND CASE mode WHEN 'cohort' THEN c.began_at ELSE v.left_at END < to_at
+        GROUP BY p.step
     )
     SELECT l."position", l.name, coalesce(t.entered, 0), coalesce(n.entered, 0), coalesce(t.won, 0), coalesce(t.lost, 0), coalesce(t.open, 0), coalesce(t.moved, 0),
-           round(coalesce(n.entered, 0)::numeric / nullif(t.entered, 0), 4), round(t.won::numeric / nullif(t.entered, 0), 4), y.median, l.id
+           round(coalesce(n.entered, 0)::numeric / nullif(t.entered, 0), 4), round(coalesce(t.won, 0)::numeric / nullif(t.entered, 0), 4), y.median, l.id
     FROM ladder l
     LEFT JOIN total t ON t.step = l.step
     LEFT JOIN total n ON n.step = l.step + 1

@@ -362,6 +362,9 @@ DECLARE
     taken bigint;
 BEGIN
     PERFORM crm.require_installed();
+    -- Two at once are one after the other.
+    PERFORM pg_advisory_xact_lock(hashtext('crm.forecast_snapshot'));
+    DELETE FROM crm.forecast_snapshot s WHERE s.taken_on = (take_forecast_snapshot.as_of AT TIME ZONE 'UTC')::date;
     INSERT INTO crm.forecast_snapshot (taken_on, period, method, pipeline_id, owner_id, won_amount, open_amount, expected_amount, new_amount, total_amount, currency, taken_at)
     SELECT (take_forecast_snapshot.as_of AT TIME ZONE 'UTC')::date, m.period, w.method, f.pipeline_id, f.owner_id,
            f.won_amount, f.open_amount, f.expected_amount, f.new_amount, f.total_amount, f.currency, take_forecast_snapshot.as_of
@@ -369,13 +372,12 @@ BEGIN
     CROSS JOIN LATERAL (SELECT daterange((first_day + k * interval '1 month')::date, (first_day + (k + 1) * interval '1 month')::date) AS period) m
     CROSS JOIN unnest('{weighted,category,historical}'::text[]) AS w (method)
     CROSS JOIN LATERAL crm.forecast(m.period, w.method, take_forecast_snapshot.as_of) f
-    WHERE NOT f.is_total
-    ON CONFLICT (taken_on, period, method, pipeline_id, owner_id) DO NOTHING;
+    WHERE NOT f.is_total;
     GET DIAGNOSTICS taken = ROW_COUNT;
     RETURN taken;
 END
 $$;
-COMMENT ON FUNCTION crm.take_forecast_snapshot(timestamptz, integer) IS 'Writes the forecasts of this month and the next ones, by each method, to crm.forecast_snapshot, once a day: a second run of the day adds what is missing and changes nothing. Gives how many rows it wrote. The job "forecast" calls it.';
+COMMENT ON FUNCTION crm.take_forecast_snapshot(timestamptz, integer) IS 'Writes the forecasts of this month and the next ones, by each method, to crm.forecast_snapshot, in the place of all that was written on that day (in UTC) before: the last run of a day is that day''s. Gives how many rows it wrote. Safe to run twice at once. The job "forecast" calls it.';
 
 CREATE FUNCTION crm.backtest_forecast(from_day date, to_day date, method text DEFAULT NULL, pipeline text DEFAULT NULL, ahead interval DEFAULT '0',
     every interval DEFAULT '1 month', basis text DEFAULT 'effective',

@@ -148,9 +148,11 @@ BEGIN
         WHERE c.deleted_at IS NULL AND c.merged_into IS NULL AND c.archived_at IS NULL
           AND (contact IS NULL OR c.id = crm.resolve_contact(contact))
     ), market AS (
-        SELECT f.industry, f.size, count(DISTINCT b.contact_id) AS peers FROM bought b JOIN firm f ON f.contact_id = b.contact_id WHERE f.industry <> '' GROUP BY f.industry, f.size
+        SELECT f.industry, f.size, count(DISTINCT b.contact_id) AS peers FROM bought b JOIN firm f ON f.contact_id = b.contact_id
+        WHERE f.industry <> '' AND (f.industry, f.size) IN (SELECT t.industry, t.size FROM target t) GROUP BY f.industry, f.size
     ), market_item AS (
-        SELECT f.industry, f.size, b.item, count(*) AS buyers, avg(b.amount) AS average FROM bought b JOIN firm f ON f.contact_id = b.contact_id WHERE f.industry <> '' GROUP BY f.industry, f.size, b.item
+        SELECT f.industry, f.size, b.item, count(*) AS buyers, avg(b.amount) AS average FROM bought b JOIN firm f ON f.contact_id = b.contact_id
+        WHERE f.industry <> '' AND (f.industry, f.size) IN (SELECT t.industry, t.size FROM target t) GROUP BY f.industry, f.size, b.item
     ), own AS MATERIALIZED (
         SELECT b.contact_id, b.item FROM bought b JOIN target t ON t.id = b.contact_id
     ), together AS (
@@ -158,7 +160,7 @@ BEGIN
         FROM bought a JOIN bought b ON b.contact_id = a.contact_id AND b.item <> a.item
         WHERE a.item IN (SELECT o.item FROM own o) GROUP BY a.item, b.item
     ), holder AS (
-        SELECT b.item, count(*) AS holders FROM bought b GROUP BY b.item
+        SELECT b.item, count(*) AS holders FROM bought b WHERE b.item IN (SELECT o.item FROM own o) GROUP BY b.item
     ), offer AS MATERIALIZED (
         -- Ranked once, so that of those of a contact the least number is the best.
         SELECT x.*, row_number() OVER (ORDER BY x.buyers::numeric / x.peers DESC, x.peers DESC, x.basis, x.basis_item, x.industry, x.size, x.item) AS rank

@@ -210,33 +210,43 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.my_agent_id() IS 'The agent who works with the current role; null when there is none.';
 
+CREATE FUNCTION crm.leaderboards(kpis text[], period daterange, as_of timestamptz,
+    OUT kpi text, OUT rank bigint, OUT agent text, OUT team text, OUT value numeric, OUT working_days numeric, OUT fair_value numeric, OUT agent_id bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 200
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
+    WITH v AS MATERIALIZED (
+        SELECT * FROM crm.kpi_values($2, $3)
+    ), w AS MATERIALIZED (
+        SELECT m.agent_id, m.value AS days, max(m.value) OVER () AS most FROM crm.agent_measures($2, NULL, $3) m WHERE m.measure = 'working_days'
+    ), fair AS (
+        SELECT v.kpi, v.agent_id, v.agent, v.value, coalesce(w.days, 0) AS days, v.is_higher_better,
+               CASE WHEN k.denominator IS NOT NULL THEN v.value ELSE round(v.value * w.most / nullif(w.days, 0), 4) END AS fair
+        FROM v JOIN crm.kpi k ON k.name = v.kpi LEFT JOIN w ON w.agent_id = v.agent_id WHERE v.kpi = ANY ($1)
+    ), team AS MATERIALIZED (
+        SELECT DISTINCT f.agent_id, crm.team_of_period(f.agent_id, $2, $3) AS name FROM fair f WHERE f.fair IS NOT NULL
+    )
+    SELECT f.kpi, rank() OVER (PARTITION BY f.kpi ORDER BY CASE WHEN f.is_higher_better THEN - f.fair ELSE f.fair END), f.agent, t.name, f.value, f.days, f.fair, f.agent_id
+    FROM fair f JOIN team t ON t.agent_id = f.agent_id
+    WHERE f.fair IS NOT NULL
+    ORDER BY 1, 2, f.agent, f.agent_id
+$$;
+COMMENT ON FUNCTION crm.leaderboards(text[], daterange, timestamptz) IS 'What crm.leaderboard() shows, of several indicators at once. Errors: 22023 a period without an end.';
+
 CREATE FUNCTION crm.leaderboard(kpi text, period daterange DEFAULT NULL, as_of timestamptz DEFAULT now(),
     OUT rank bigint, OUT agent text, OUT team text, OUT value numeric, OUT working_days numeric, OUT fair_value numeric, OUT agent_id bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    chosen CONSTANT daterange := coalesce(period, crm.period('month', as_of));
-    is_quotient boolean;
-    higher boolean;
 BEGIN
-    SELECT k.denominator IS NOT NULL, k.is_higher_better INTO is_quotient, higher FROM crm.kpi k WHERE k.name = $1;
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM crm.kpi k WHERE k.name = $1) THEN
         RAISE EXCEPTION 'there is no indicator "%"', $1
             USING ERRCODE = 'RM062', HINT = (SELECT 'Indicators: ' || string_agg(k.name, ', ' ORDER BY k.name) || '.' FROM crm.kpi k);
     END IF;
     RETURN QUERY
-    WITH w AS (
-        SELECT m.agent_id AS id, m.value AS days, max(m.value) OVER () AS most FROM crm.agent_measures(chosen, NULL, leaderboard.as_of) m WHERE m.measure = 'working_days'
-    ), fair AS (
-        SELECT v.agent_id AS id, v.value AS plain, coalesce(w.days, 0) AS days,
-               CASE WHEN is_quotient THEN v.value ELSE round(v.value * w.most / nullif(w.days, 0), 4) END AS fair
-        FROM crm.kpi_values(chosen, leaderboard.as_of) v LEFT JOIN w ON w.id = v.agent_id WHERE v.kpi = $1
-    )
-    SELECT rank() OVER (ORDER BY CASE WHEN higher THEN - f.fair ELSE f.fair END), a.name, crm.team_of_period(a.id, chosen, leaderboard.as_of), f.plain, f.days, f.fair, a.id
-    FROM fair f JOIN crm.agent a ON a.id = f.id
-    WHERE f.fair IS NOT NULL
-    ORDER BY 1, a.name, a.id;
+    SELECT l.rank, l.agent, l.team, l.value, l.working_days, l.fair_value, l.agent_id
+    FROM crm.leaderboards(ARRAY[$1], coalesce($2, crm.period('month', $3)), $3) l ORDER BY l.rank, l.agent, l.agent_id;
 END
 $$;
 COMMENT ON FUNCTION crm.leaderboard(text, daterange, timestamptz) IS 'Agents by an indicator in a period (this month unless told), the best first; equal ones share a rank. Sums are made comparable: fair_value is what the agent would have reached in as many working days as who worked most, so that part time and leave do not count against anybody; quotients are compared as they are. Who did not work is not listed; team is that of the end of the period. Errors: RM062 unknown indicator; 22023 a period without an end.';
@@ -305,32 +315,42 @@ SET search_path = pg_catalog, pg_temp AS $$
         extract(epoch FROM as_of - lower(g.period)::timestamp AT TIME ZONE 'UTC') / (86400 * (upper(g.period) - lower(g.period))), 0), 1), 1) END AS due) w
     ORDER BY lower(g.period) DESC, g.id
 $$;
-COMMENT ON FUNCTION crm.goal_progress(timestamptz) IS 'How far each goal is reached: actual of target, gap (target minus actual), percent, and expected_percent, the share of the period that is over (of a quotient 100); For a team counts what its members did while they were in it (crm.team_measures()). is_on_track: percent is not less, or, where less is better, actual is not above target. Amounts in another currency than the base one are compared by the rate of the first day of the period; actual is null when there is none.';
+COMMENT ON FUNCTION crm.goal_progress(timestamptz) IS 'How far each goal is reached: actual of target, gap (target minus actual), percent, and expected_percent, the share of the period that is over (of a quotient 100). For a team counts what its members did while they were in it (crm.team_measures()). is_on_track: percent is not less, or, where less is better, actual is not above target. Amounts in another currency than the base one are compared by the rate of the first day of the period; actual is null when there is none.';
 
 CREATE FUNCTION crm.plan_gap(owner text DEFAULT NULL, period daterange DEFAULT NULL, as_of timestamptz DEFAULT now(),
-    OUT owner text, OUT plan numeric, OUT won numeric, OUT weighted numeric, OUT gap numeric, OUT currency text, OUT owner_id bigint)
+    OUT owner text, OUT plan numeric, OUT won numeric, OUT weighted numeric, OUT gap numeric, OUT currency text, OUT is_total boolean, OUT owner_id bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
     WITH asked AS MATERIALIZED (
         SELECT coalesce($2, crm.period('month', $3)) AS days, crm.agent_id($1) AS agent_id
     ), plan AS (
+        -- What is part of a goal of the same is in it.
         SELECT g.agent_id, sum(round(g.target * CASE WHEN g.currency IS NULL THEN 1 ELSE crm.exchange_rate(g.currency, lower(g.period)::timestamp AT TIME ZONE 'UTC') END, 4)) AS plan
         FROM asked q JOIN crm.sales_goal g ON g.period = q.days
-        WHERE g.kpi = 'won_amount' AND g.agent_id IS NOT NULL AND g.pipeline_id IS NULL GROUP BY g.agent_id
+        WHERE g.kpi = 'won_amount' AND g.team_id IS NULL AND g.pipeline_id IS NULL
+          AND NOT EXISTS (SELECT FROM crm.sales_goal u WHERE u.id = g.parent_id AND u.period = g.period AND u.kpi = g.kpi
+                          AND u.agent_id IS NOT DISTINCT FROM g.agent_id AND u.team_id IS NULL AND u.pipeline_id IS NULL)
+        GROUP BY g.agent_id
     ), outlook AS (
         SELECT f.owner_id, sum(f.won_amount) AS won, sum(f.expected_amount) AS expected
-        FROM asked q CROSS JOIN LATERAL crm.forecast(q.days, 'weighted', $3) f WHERE NOT f.is_total AND f.owner_id IS NOT NULL GROUP BY f.owner_id
+        FROM asked q CROSS JOIN LATERAL crm.forecast(q.days, 'weighted', $3) f WHERE NOT f.is_total GROUP BY f.owner_id
+    ), line AS (
+        SELECT coalesce(p.agent_id, o.owner_id) AS id, coalesce(p.plan, 0) AS plan, coalesce(o.won, 0) AS won, coalesce(o.expected, 0) AS expected
+        FROM (SELECT * FROM plan WHERE plan.agent_id IS NOT NULL) p FULL JOIN outlook o ON o.owner_id = p.agent_id
+    ), answer AS (
+        SELECT l.*, false AS is_total FROM asked q CROSS JOIN line l WHERE q.agent_id IS NULL OR l.id = q.agent_id
+        UNION ALL
+        SELECT NULL, coalesce((SELECT p.plan FROM plan p WHERE p.agent_id IS NULL), sum(l.plan), 0), coalesce(sum(l.won), 0), coalesce(sum(l.expected), 0), true
+        FROM line l HAVING (SELECT q.agent_id IS NULL FROM asked q)
     )
-    SELECT a.name, coalesce(p.plan, 0), coalesce(o.won, 0), coalesce(o.expected, 0), coalesce(p.plan, 0) - coalesce(o.won, 0) - coalesce(o.expected, 0), b.code, a.id
-    FROM asked q
+    SELECT a.name, n.plan, n.won, n.expected, n.plan - n.won - n.expected, b.code, n.is_total, n.id
+    FROM answer n
     JOIN crm.base_currency b ON b.singleton
-    CROSS JOIN (plan p FULL JOIN outlook o ON o.owner_id = p.agent_id)
-    JOIN crm.agent a ON a.id = coalesce(p.agent_id, o.owner_id)
-    WHERE q.agent_id IS NULL OR a.id = q.agent_id
-    ORDER BY 5 DESC, a.id
+    LEFT JOIN crm.agent a ON a.id = n.id
+    ORDER BY n.is_total, 5 DESC, n.id
 $$;
-COMMENT ON FUNCTION crm.plan_gap(text, daterange, timestamptz) IS 'What is missing to the plan of a period (this month unless told), by agent or of one: gap = plan (goals of won_amount of exactly that period over all pipelines) - won - weighted (what of the open deals is expected, crm.forecast(period, ''weighted'')), in the base currency. Less than 0: more than the plan. Errors: RM004 unknown agent; 22023 a period without an end.';
+COMMENT ON FUNCTION crm.plan_gap(text, daterange, timestamptz) IS 'What is missing to the plan of a period (this month unless told), by agent, or of one: gap = plan (goals of won_amount of exactly that period over all pipelines) - won - weighted (what of the open deals is expected, crm.forecast(period, ''weighted'')), in the base currency. Less than 0: more than the plan. Of all there is a row without an owner for the deals that nobody has, and a total (is_total): its plan is the goal of everybody, where there is none that of the rows together; won and weighted are those of the rows. Goals of teams are in crm.goal_progress(). Errors: RM004 unknown agent; 22023 a period without an end.';
 
 CREATE FUNCTION crm.what_if(period daterange, leads numeric DEFAULT NULL, conversion numeric DEFAULT NULL, average_check numeric DEFAULT NULL,
     pipeline text DEFAULT NULL, as_of timestamptz DEFAULT now(),
@@ -358,18 +378,25 @@ COMMENT ON FUNCTION crm.what_if(daterange, numeric, numeric, numeric, text, time
 
 /* Priorities. */
 
+-- Inlined, so that of one deal one is computed; hence everything is named in full.
 CREATE FUNCTION crm.deal_priorities(as_of timestamptz DEFAULT now(), half_life interval DEFAULT '30 days',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT stage text, OUT owner text, OUT base_amount numeric, OUT probability numeric,
     OUT last_touch_at timestamptz, OUT recency numeric, OUT score numeric, OUT close_date date, OUT currency text, OUT owner_id bigint, OUT contact_id bigint, OUT company_id bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
-    SELECT d.deal_id, d.name, d.pipeline, d.stage, d.owner, d.base_amount, d.probability, t.at, r.recency, d.base_amount * d.probability * r.recency,
+LANGUAGE sql STABLE ROWS 1000 AS $$
+    SELECT d.deal_id, d.name, d.pipeline, d.stage, d.owner, d.base_amount, d.probability, t.at, r.recency,
+           d.base_amount OPERATOR(pg_catalog.*) d.probability OPERATOR(pg_catalog.*) r.recency,
            d.close_date, d.base_currency, d.owner_id, d.contact_id, d.company_id
     FROM crm.fact_deal d
-    CROSS JOIN LATERAL (SELECT greatest(d.stage_entered_at, (SELECT max(y.occurred_at) FROM crm.activity y WHERE y.deal_id = d.deal_id AND y.occurred_at <= as_of)) AS at) t
-    CROSS JOIN LATERAL (SELECT round(0.5 ^ (greatest(extract(epoch FROM as_of - t.at), 0) / extract(epoch FROM half_life)), 4) AS recency) r
-    WHERE d.kind = 'open'
+    CROSS JOIN LATERAL (
+        SELECT GREATEST(d.stage_entered_at, (SELECT pg_catalog.max(y.occurred_at) FROM crm.activity y
+                                             WHERE y.deal_id OPERATOR(pg_catalog.=) d.deal_id AND y.occurred_at OPERATOR(pg_catalog.<=) $1)) AS at OFFSET 0) t
+    -- Half by half_life; what is older than a thousand of them counts for nothing.
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.round(pg_catalog.power(0.5::double precision, LEAST(
+            GREATEST(EXTRACT(epoch FROM $1 OPERATOR(pg_catalog.-) t.at)::double precision, 0::double precision)
+                OPERATOR(pg_catalog./) EXTRACT(epoch FROM $2)::double precision, 1000::double precision))::numeric, 4) AS recency OFFSET 0) r
+    WHERE d.kind OPERATOR(pg_catalog.=) 'open' AND d.closed_at IS NULL
 $$;
 COMMENT ON FUNCTION crm.deal_priorities(timestamptz, interval) IS 'How promising each open deal is: score = amount in the base currency * probability * recency, where recency is 1 at the moment of the latest move or activity and halves with every half_life; null without an amount or rate. crm.explain_deal_priority() shows the parts.';
 

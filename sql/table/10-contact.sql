@@ -76,6 +76,7 @@ CREATE INDEX contact_name_key ON crm.contact (name_key) WHERE deleted_at IS NULL
 CREATE INDEX contact_given_name ON crm.contact ((crm.name_key(given_name) COLLATE "C"), id DESC) WHERE deleted_at IS NULL AND given_name IS NOT NULL;
 CREATE INDEX contact_owner ON crm.contact (owner_id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX contact_attrs ON crm.contact USING gin (attrs jsonb_path_ops) WHERE attrs <> '{}'::jsonb;
+CREATE INDEX contact_birthday ON crm.contact (((extract(month FROM birth_date) * 100 + extract(day FROM birth_date))::integer)) WHERE birth_date IS NOT NULL;
 CREATE INDEX contact_gone ON crm.contact (id) WHERE deleted_at IS NOT NULL OR merged_into IS NOT NULL;
 CREATE INDEX contact_archived ON crm.contact (archived_at) WHERE archived_at IS NOT NULL;
 
@@ -231,6 +232,7 @@ CREATE TABLE crm.contact_date (
     PRIMARY KEY (contact_id, id)
 );
 COMMENT ON TABLE crm.contact_date IS 'Days that matter to a person.';
+CREATE INDEX contact_date_day ON crm.contact_date (((extract(month FROM date) * 100 + extract(day FROM date))::integer));
 
 CREATE SEQUENCE crm.owned_product_id_seq;
 

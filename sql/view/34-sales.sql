@@ -14,7 +14,7 @@ SELECT
 FROM crm.pipeline p
 JOIN crm.stage s ON s.pipeline_id = p.id AND s.kind = 'open' AND s.merged_into_id IS NULL
 LEFT JOIN crm.stage_win_rate r ON r.stage_id = s.id
-CROSS JOIN LATERAL (SELECT CASE WHEN p.probability_from = 'history' AND r.entered >= p.probability_sample THEN r.probability ELSE s.probability END AS probability) w
+CROSS JOIN LATERAL (SELECT crm.deal_probability(NULL, s.kind, s.probability, p.probability_from, p.probability_sample, r.entered, r.probability) AS probability) w
 LEFT JOIN LATERAL (
     SELECT coalesce(e.currency, p.currency) AS currency, count(*) AS deals, sum(e.amount) AS amount,
            sum(e.amount * e.probability) AS own_weighted, sum(e.amount) FILTER (WHERE e.probability IS NULL) AS other_amount
@@ -31,15 +31,13 @@ SELECT
     s.kind, -- open, won or lost.
     count(d.id) AS deals, -- Number of deals at the stage, whenever they came there.
     coalesce(sum(d.amount), 0) AS amount, -- Sum of their amounts.
-    coalesce(sum(d.amount * coalesce(d.probability, w.probability)), 0) AS weighted_amount, -- Sum of amount times probability.
+    coalesce(sum(d.amount * crm.deal_probability(d.probability, s.kind, s.probability, p.probability_from, p.probability_sample, r.entered, r.probability)), 0) AS weighted_amount, -- Sum of amount times probability.
     coalesce(d.currency, p.currency) AS currency, -- Currency of both sums; amounts of other currencies are rows of their own.
     p.id AS pipeline_id, -- Number of the pipeline.
     s.id AS stage_id -- Number of the stage.
 FROM crm.pipeline p
 JOIN crm.stage s ON s.pipeline_id = p.id AND s.merged_into_id IS NULL
 LEFT JOIN crm.stage_win_rate r ON r.stage_id = s.id
-CROSS JOIN LATERAL (SELECT CASE WHEN s.kind = 'open' AND p.probability_from = 'history' AND r.entered >= p.probability_sample
-                                THEN r.probability ELSE s.probability END AS probability) w
 LEFT JOIN crm.deal d ON d.stage_id = s.id AND d.deleted_at IS NULL
 GROUP BY p.id, s.id, coalesce(d.currency, p.currency)
 ORDER BY p.id, s.position, coalesce(d.currency, p.currency);
@@ -87,9 +85,7 @@ FROM crm.deal d
 JOIN crm.pipeline p ON p.id = d.pipeline_id
 JOIN crm.stage s ON s.id = d.stage_id
 LEFT JOIN crm.stage_win_rate v ON v.stage_id = d.stage_id
-CROSS JOIN LATERAL (
-    SELECT coalesce(d.probability, CASE WHEN s.kind = 'open' AND p.probability_from = 'history' AND v.entered >= p.probability_sample
-                                        THEN v.probability END, s.probability) AS probability) w
+CROSS JOIN LATERAL (SELECT crm.deal_probability(d.probability, s.kind, s.probability, p.probability_from, p.probability_sample, v.entered, v.probability) AS probability) w
 LEFT JOIN crm.contact c ON c.id = d.contact_id
 LEFT JOIN crm.company o ON o.id = d.company_id
 LEFT JOIN crm.agent a ON a.id = d.owner_id
@@ -202,7 +198,7 @@ SELECT
     d.updated_at, -- When it was last changed; kept by trigger.
     d.created_by, -- Role that made the row.
     d.deleted_at, -- When it was deleted; null while it lives.
-    f.deal_id, -- Number of the deal.
+    d.id AS deal_id, -- Number of the deal.
     f.pipeline, -- Name of its pipeline.
     f.stage, -- Name of its stage.
     f.stage_kind, -- open, won or lost.

@@ -82,7 +82,7 @@ SELECT
     w.change, -- opening, what changed it (see crm.pipeline_changes()), closing.
     w.deals, -- Deals.
     w.amount -- Sum of their amounts; of changes signed. Opening plus the changes is closing.
-FROM crm.pipeline_waterfall(date_trunc('month', now(), 'UTC'), now()) w;
+FROM crm.pipeline_waterfall(date_trunc('month', now(), 'UTC')) w;
 COMMENT ON VIEW crm.v_pipeline_waterfall IS 'What changed the open pipeline since the month began (in UTC). crm.pipeline_waterfall(from, to) asks it of other times.';
 
 CREATE VIEW crm.v_forecast_error WITH (security_invoker = true) AS
@@ -142,7 +142,7 @@ SELECT
     d.currency, -- Its currency.
     round(d.amount * CASE WHEN d.closed_at IS NULL THEN r.rate ELSE k.rate END, 4) AS base_amount, -- Amount in the base currency: of a closed deal by the rate kept at the close, of an open one by that of today; null when amount or rate is not known.
     b.code AS base_currency, -- The base currency.
-    coalesce(d.probability, s.probability) AS probability, -- The owner's estimate, otherwise that of the stage.
+    crm.deal_probability(d.probability, s.kind, s.probability, p.probability_from, p.probability_sample, v.entered, v.probability) AS probability, -- The owner's estimate, otherwise that of the stage: its share of deals won, when the pipeline takes it from history.
     d.close_date, -- The day for which the close is promised.
     d.created_at, -- When it began.
     d.stage_entered_at, -- When it came to its stage.
@@ -166,6 +166,7 @@ JOIN crm.base_currency b ON b.singleton
 LEFT JOIN crm.agent a ON a.id = d.owner_id
 LEFT JOIN crm.loss_reason l ON l.id = d.loss_reason_id AND s.kind = 'lost'
 LEFT JOIN crm.deal_rate k ON k.deal_id = d.id AND k.base = b.code
+LEFT JOIN crm.stage_win_rate v ON v.stage_id = d.stage_id
 LEFT JOIN rate r ON r.code = d.currency
 WHERE d.deleted_at IS NULL;
 COMMENT ON VIEW crm.fact_deal IS 'Deals for analysis: what, whose, how much in one currency, and the numbers of what they hang on. A row a deal.';
@@ -287,7 +288,7 @@ SELECT
     p.score, -- base_amount * probability * recency; null when the amount or a rate is not known.
     rank() OVER (ORDER BY p.score DESC NULLS LAST) AS rank, -- Place by score.
     p.base_amount, -- Amount in the base currency.
-    p.probability, -- The owner's estimate, otherwise that of the stage.
+    p.probability, -- As in crm.v_deal.
     p.last_touch_at, -- The latest move or activity.
     p.recency, -- 1 at the latest touch, half of it for every 30 days since.
     p.close_date, -- The day for which the close is promised.
@@ -439,9 +440,9 @@ SELECT
     l.working_days, -- Working days of the agent so far.
     l.fair_value, -- Value as if the agent had worked as many days as who worked most; of a quotient the value itself.
     l.agent_id -- Number of the agent.
-FROM crm.kpi k CROSS JOIN LATERAL crm.leaderboard(k.name) l
-WHERE k.weight > 0
-ORDER BY k.weight DESC, k.name, l.rank, l.agent;
+FROM crm.leaderboards(ARRAY(SELECT w.name FROM crm.kpi w WHERE w.weight > 0), crm.period('month'), now()) l
+JOIN crm.kpi k ON k.name = l.kpi
+ORDER BY k.weight DESC, k.name, l.rank, l.agent, l.agent_id;
 COMMENT ON VIEW crm.v_leaderboard IS 'Who is best this month. crm.leaderboard(kpi, period) asks it of any indicator and period.';
 
 CREATE VIEW crm.v_event_log WITH (security_invoker = true) AS

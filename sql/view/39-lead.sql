@@ -39,6 +39,9 @@ WHERE l.deleted_at IS NULL;
 COMMENT ON VIEW crm.v_lead IS 'Leads with names instead of numbers, where they came from and what became of them.';
 
 CREATE VIEW crm.v_lead_source WITH (security_invoker = true) AS
+WITH rate AS MATERIALIZED (
+    SELECT c.code, crm.exchange_rate(c.code, now()) AS rate FROM crm.currency c
+)
 SELECT
     r.channel, -- Channel by which they first came; null when not known.
     r.source, -- Source of traffic; null when not known.
@@ -49,7 +52,7 @@ SELECT
     count(r.lead_id) FILTER (WHERE r.status = 'disqualified') AS disqualified, -- Those that came to nothing.
     count(r.deal_id) AS deals, -- Deals that came of them.
     count(r.deal_id) FILTER (WHERE r.kind = 'won') AS won, -- Those that were won.
-    coalesce(sum(r.amount) FILTER (WHERE r.kind = 'won'), 0.0000) AS revenue, -- What these came to, in the base currency at the rate of the day of the close.
+    coalesce(sum(r.amount) FILTER (WHERE r.kind = 'won'), 0.0000) AS revenue, -- What these came to, in the base currency by the rate kept at the close (crm.deal_rate).
     coalesce(sum(r.amount) FILTER (WHERE r.kind = 'open'), 0.0000) AS open_amount, -- What the open ones may come to, in the base currency at the rate of today.
     round(count(r.lead_id) FILTER (WHERE r.status = 'converted')::numeric / nullif(count(r.lead_id), 0), 4) AS conversion, -- Share of the leads that were converted.
     round(count(r.deal_id) FILTER (WHERE r.kind = 'won' AND r.from_lead)::numeric / nullif(count(r.lead_id), 0), 4) AS sale_share, -- Share of the leads whose deal was won.
@@ -60,8 +63,12 @@ FROM (
     FROM crm.lead l WHERE l.deleted_at IS NULL
     UNION ALL
     SELECT l.first_channel, l.first_source, l.first_campaign, NULL, NULL, d.id, s.kind,
-           round(d.amount * crm.exchange_rate(d.currency, coalesce(d.closed_at, now())), 4), l.id IS NOT NULL
-    FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id LEFT JOIN crm.lead l ON l.deal_id = d.id
+           round(d.amount * CASE WHEN d.closed_at IS NULL THEN e.rate ELSE k.rate END, 4), l.id IS NOT NULL
+    FROM crm.deal d
+    JOIN crm.stage s ON s.id = d.stage_id
+    LEFT JOIN crm.lead l ON l.deal_id = d.id AND l.deleted_at IS NULL
+    LEFT JOIN crm.deal_rate k ON k.deal_id = d.id AND k.base = (SELECT b.code FROM crm.base_currency b)
+    LEFT JOIN rate e ON e.code = d.currency
     WHERE d.deleted_at IS NULL) r
 GROUP BY r.channel, r.source, r.campaign
 ORDER BY sum(r.amount) FILTER (WHERE r.kind = 'won') DESC NULLS LAST, count(r.lead_id) DESC, r.channel, r.source, r.campaign;
@@ -74,7 +81,7 @@ SELECT
     sum(r.leads)::bigint AS leads, -- Leads.
     sum(r.buyers)::bigint AS buyers, -- Those whose person bought afterwards: an order that counts, or a won deal.
     sum(r.repeaters)::bigint AS repeaters, -- Those of them who bought twice or more.
-    sum(r.spend) AS spend, -- What was spent on it, in the base currency (crm.channel_spend).
+    coalesce(sum(r.spend), 0.0000) AS spend, -- What was spent on it, in the base currency (crm.channel_spend).
     round(sum(r.spend) / nullif(sum(r.leads), 0), 4) AS cost_per_lead, -- Spend by leads.
     round(sum(r.spend) / nullif(sum(r.buyers), 0), 4) AS cost_per_sale, -- Spend by buyers.
     round(sum(r.buyers)::numeric / nullif(sum(r.leads), 0), 4) AS purchase_share, -- Share of the leads who bought.
@@ -82,10 +89,10 @@ SELECT
     (SELECT b.code FROM crm.base_currency b) AS currency -- The base currency.
 FROM (
     SELECT l.first_channel AS channel, l.first_source AS source, 1 AS leads,
-           (m.last_order_at >= l.created_at OR m.last_won_at >= l.created_at)::integer AS buyers,
-           ((m.last_order_at >= l.created_at OR m.last_won_at >= l.created_at) AND greatest(m.order_count, m.won_deal_count) >= 2)::integer AS repeaters,
-           0.0000 AS spend
-    FROM crm.lead l LEFT JOIN crm.contact_metric m ON m.contact_id = l.contact_id
+           b.is_buyer::integer AS buyers, (b.is_buyer AND greatest(m.order_count, m.won_deal_count) >= 2)::integer AS repeaters, 0.0000 AS spend
+    FROM crm.lead l
+    LEFT JOIN crm.contact_metric m ON m.contact_id = l.contact_id
+    CROSS JOIN LATERAL (SELECT coalesce(greatest(m.last_order_at, m.last_won_at) >= l.created_at, false) AS is_buyer) b
     WHERE l.deleted_at IS NULL
     UNION ALL
     SELECT s.channel, s.source, 0, 0, 0, round(s.amount * crm.exchange_rate(s.currency, lower(s.period)::timestamp AT TIME ZONE 'UTC'), 4)
@@ -98,9 +105,8 @@ CREATE VIEW crm.v_cac WITH (security_invoker = true) AS
 WITH spend AS (
     -- Evenly over the days of the period.
     SELECT m.month::date AS month, s.channel, s.allocation,
-           s.amount * crm.exchange_rate(s.currency, lower(s.period)::timestamp AT TIME ZONE 'UTC')
-               * (least(upper(s.period), (m.month + interval '1 month')::date) - greatest(lower(s.period), m.month::date)) / (upper(s.period) - lower(s.period)) AS amount
-    FROM crm.channel_spend s
+           s.amount * s.rate * (least(upper(s.period), (m.month + interval '1 month')::date) - greatest(lower(s.period), m.month::date)) / (upper(s.period) - lower(s.period)) AS amount
+    FROM (SELECT c.*, crm.exchange_rate(c.currency, lower(c.period)::timestamp AT TIME ZONE 'UTC') AS rate FROM crm.channel_spend c OFFSET 0) s
     CROSS JOIN LATERAL generate_series(date_trunc('month', lower(s.period)::timestamp), (upper(s.period) - 1)::timestamp, interval '1 month') AS m (month)
 ), bought AS (
     SELECT p.contact_id, date_trunc('month', min(p.at) AT TIME ZONE 'UTC')::date AS month
@@ -114,9 +120,9 @@ WITH spend AS (
     WHERE l.contact_id IS NOT NULL AND l.deleted_at IS NULL ORDER BY l.contact_id, l.first_touch_at, l.id
 ), cell AS (
     SELECT u.month, u.channel, sum(u.customers) AS customers, sum(u.leads) AS leads, sum(u.spend) AS spend
-    FROM (SELECT b.month, c.channel, 1 AS customers, 0 AS leads, 0::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id
+    FROM (SELECT b.month, c.channel, count(*) AS customers, 0 AS leads, 0::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id GROUP BY 1, 2
           UNION ALL
-          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, 1, 0 FROM crm.lead l WHERE l.deleted_at IS NULL
+          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, count(*), 0 FROM crm.lead l WHERE l.deleted_at IS NULL GROUP BY 1, 2
           UNION ALL
           SELECT s.month, s.channel, 0, 0, CASE WHEN s.channel IS NULL THEN 0 ELSE s.amount END FROM spend s) u
     GROUP BY u.month, u.channel
@@ -125,12 +131,12 @@ WITH spend AS (
 ), weighed AS (
     SELECT c.*, sum(c.customers) OVER (PARTITION BY c.month) AS all_customers, sum(c.leads) OVER (PARTITION BY c.month) AS all_leads FROM cell c
 ), allotted AS (
-    SELECT w.month, w.channel, w.customers, w.leads, w.spend,
-           coalesce((SELECT sum(CASE WHEN s.allocation = 'customers' AND w.all_customers > 0 THEN s.amount * w.customers / w.all_customers
-                                     WHEN s.allocation = 'leads' AND w.all_leads > 0 THEN s.amount * w.leads / w.all_leads
-                                     WHEN w.channel IS NULL THEN s.amount ELSE 0 END)
-                     FROM shared s WHERE s.month = w.month), 0) AS shared_spend
-    FROM weighed w
+    SELECT w.month, w.channel, w.customers, w.leads, coalesce(w.spend, 0) AS spend,
+           coalesce(sum(CASE WHEN s.allocation = 'customers' AND w.all_customers > 0 THEN s.amount * w.customers / w.all_customers
+                             WHEN s.allocation = 'leads' AND w.all_leads > 0 THEN s.amount * w.leads / w.all_leads
+                             WHEN w.channel IS NULL THEN s.amount ELSE 0 END), 0) AS shared_spend
+    FROM weighed w LEFT JOIN shared s ON s.month = w.month
+    GROUP BY w.month, w.channel, w.customers, w.leads, w.spend
 )
 SELECT
     a.month, -- First day of the month (in UTC).

@@ -29,6 +29,7 @@ CREATE TEMPORARY TABLE demo_field AS
                  ('product', '^(product|product_name|продукт|товар)$'),
                  ('started', '^(started|engage_date|created(_at|_on|_date)?|open(ed)?_date|start_date|дата_(создания|начала))'),
                  ('closed', '^(closed(_at|_on)?|close_date|close|closing_date|end_date|дата_(закрытия|завершения))'),
+                 ('promised', '^(promised|expected_close)'),
                  ('amount', '^(amount|close_value|value|sum|deal_value|revenue|price|total|сумма|бюджет|стоимость)'),
                  ('currency', '^(currency|валюта)')) AS f (field, pattern)
     JOIN demo_column c ON c.name ~ f.pattern
@@ -86,6 +87,9 @@ SELECT pg_temp.insist(:'has_deals', 'no deal of the file could be taken', 'crm.d
 \echo 'The funnel (crm.v_pipeline_total):'
 SELECT stage, kind, to_char(deals, 'FM999,999,990') AS deals, to_char(amount, 'FM999,999,999,990') AS amount, currency
 FROM crm.v_pipeline_total WHERE pipeline_id = :pipeline ORDER BY position;
+\echo
+\echo 'How far they come, each open from the day it began to the day it was closed (crm.funnel_conversion):'
+SELECT stage, entered, advanced, won, lost, open, round(100 * conversion_to_win, 1) AS "won %", median_time FROM crm.funnel_conversion('Imported', as_of => :'reported_at');
 \echo
 \echo 'Who wins:'
 SELECT coalesce(a.name, '(nobody)') AS agent, count(*) AS deals, count(*) FILTER (WHERE s.kind = 'won') AS won, count(*) FILTER (WHERE s.kind = 'lost') AS lost,

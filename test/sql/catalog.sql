@@ -27,7 +27,7 @@ ORDER BY 1, 2;
 -- search_path fixed, but for functions in C and those meant to be inlined,
 -- which name everything in full.
 SELECT oid::regprocedure AS function, language FROM our_function
-WHERE language NOT IN ('c', 'internal') AND proconfig IS NULL AND proname NOT IN ('contact_identity_key', 'contact_keys_of', 'contact_metrics_of', 'current_actor', 'deal_facts', 'deals_as_of', 'pipeline_as_of', 'stage_visits') ORDER BY 1;
+WHERE language NOT IN ('c', 'internal') AND proconfig IS NULL AND proname NOT IN ('contact_identity_key', 'contact_keys_of', 'contact_metrics_of', 'current_actor', 'deal_facts', 'deal_priorities', 'deal_probability', 'deals_as_of', 'pipeline_as_of', 'stage_visits') ORDER BY 1;
 -- ... first pg_catalog, and pg_temp last.
 SELECT oid::regprocedure AS function, proconfig FROM our_function
 WHERE language NOT IN ('c', 'internal') AND proconfig IS NOT NULL AND NOT 'search_path=pg_catalog, pg_temp' = ANY (proconfig) ORDER BY 1;

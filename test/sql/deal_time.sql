@@ -34,6 +34,11 @@ WHERE (d.name, d.stage_id, d.amount, d.currency, d.closed_at) IS DISTINCT FROM (
 -- What changed.
 SELECT deal_id, change, amount, currency FROM crm.pipeline_changes('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', basis => 'effective') ORDER BY deal_id, change;
 SELECT position, change, deals, amount, currency FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', basis => 'effective');
+-- A period has its first moment and not its last: lost on the 12th, won on the 20th.
+SELECT deal_id, change, amount FROM crm.pipeline_changes('2026-01-12 00:00+00', '2026-01-20 00:00+00', 'Course', basis => 'effective') ORDER BY deal_id, change;
+SELECT deal_id, change, amount FROM crm.pipeline_changes('2026-01-20 00:00+00', '2026-01-22 00:00+00', 'Course', basis => 'effective') ORDER BY deal_id, change;
+SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-12 00:00+00', '2026-01-20 00:00+00', 'Course', basis => 'effective');
+SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-20 00:00+00', '2026-01-22 00:00+00', 'Course', basis => 'effective');
 -- ... of what was promised for January, and for March.
 SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', '[2026-01-01,2026-02-01)', 'effective');
 SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', '[2026-03-01,2026-04-01)', 'effective');
@@ -139,6 +144,10 @@ SELECT crm.merge_stages('Regress new', 'C', 'B') AS moved;
 INSERT INTO crm.stage (pipeline_id, name, position, probability) VALUES (:pipeline, 'D', 20, 0.9);
 SELECT count(*) AS differ FROM ((TABLE earlier EXCEPT SELECT * FROM pg_temp.report(:'march')) UNION ALL (SELECT * FROM pg_temp.report(:'march') EXCEPT TABLE earlier)) x;
 SELECT * FROM pg_temp.report(clock_timestamp()) ORDER BY report, line;
+-- A merged stage counts as its successor: who was ever at either entered that one.
+SELECT f.entered = (SELECT count(DISTINCT h.deal_id) FROM crm.deal_history h
+                    WHERE coalesce(CASE h.field WHEN '*' THEN h.new_value -> 'stage_id' WHEN 'stage_id' THEN h.new_value END, '0')::bigint IN (:b, :c)) AS entered
+FROM crm.funnel_conversion('Regress new') f WHERE f.stage_id = :b;
 -- ... from history: of the moment before the refresh as it was then, since then as it was refreshed.
 UPDATE crm.pipeline SET probability_from = 'history', probability_sample = 1 WHERE id = :pipeline;
 INSERT INTO crm.deal (id, name, stage_id) VALUES (900105, 'Gone', :b), (900106, 'Got', :b);
@@ -150,6 +159,14 @@ SELECT crm.refresh_stage_win_rates() > 0 AS refreshed;
 SELECT deal_id, stage, probability FROM crm.pipeline_as_of(:'april') WHERE deal_id BETWEEN 900101 AND 900104 ORDER BY deal_id;
 SELECT count(*) AS differ FROM crm.pipeline_as_of(clock_timestamp()) d JOIN crm.v_deal v ON v.deal_id = d.deal_id AND (v.stage, v.pipeline, v.kind, v.probability) IS DISTINCT FROM (d.stage, d.pipeline, d.kind, d.probability);
 SELECT deal_id, stage, probability FROM crm.pipeline_as_of(clock_timestamp()) WHERE deal_id BETWEEN 900101 AND 900104 ORDER BY deal_id;
+-- One probability of a deal, whoever tells it.
+SELECT v.deal_id, v.probability, f.probability = v.probability AS fact, p.probability = v.probability AS priority, a.probability = v.probability AS pipeline, c.factor = v.probability AS forecast,
+       (SELECT e.value FROM crm.explain_deal_priority(v.deal_id) e WHERE e.part = 'probability') = v.probability AS explained
+FROM crm.v_deal v JOIN crm.fact_deal f ON f.deal_id = v.deal_id JOIN crm.v_deal_priority p ON p.deal_id = v.deal_id
+JOIN crm.pipeline_as_of(clock_timestamp()) a ON a.deal_id = v.deal_id JOIN crm.forecast_deals('[2099-01-01,2099-02-01)', 'weighted', clock_timestamp()) c ON c.deal_id = v.deal_id
+WHERE v.deal_id BETWEEN 900101 AND 900104 ORDER BY v.deal_id;
+SELECT t.weighted_amount = p.weighted_amount AS total, p.weighted_amount = (SELECT sum(v.weighted_amount) FROM crm.v_deal v WHERE v.stage_id = p.stage_id) AS deals
+FROM crm.v_pipeline p JOIN crm.v_pipeline_total t USING (stage_id, currency) WHERE p.stage_id = :b;
 -- Nothing stays.
 SET session_replication_role = replica;
 DELETE FROM crm.deal WHERE id > 900000;

@@ -60,8 +60,16 @@ SELECT method, period, as_of, forecast, actual, error, error_percent FROM crm.ba
 SELECT method, periods, actual, mape, bias FROM crm.forecast_accuracy('2026-01-01', '2026-04-01', 'weighted', 'Course');
 SELECT period, as_of, forecast, actual, error, error_percent FROM crm.backtest_forecast('2026-01-01', '2026-04-01', 'weighted', 'Course', ahead => '5 days');
 
--- Snapshots: once a day.
-SELECT crm.take_forecast_snapshot('2099-01-15 12:00+00', 1) > 0 AS taken, crm.take_forecast_snapshot('2099-01-15 18:00+00', 1) AS again;
+-- Snapshots: the last of a day is that day's; a deal that was handed over meanwhile is there once.
+SELECT crm.take_forecast_snapshot('2099-01-15 12:00+00', 1) > 0 AS taken, crm.take_forecast_snapshot('2099-01-15 18:00+00', 1) > 0 AS again;
+SAVEPOINT handed;
+UPDATE crm.deal SET owner_id = 900001 WHERE id = 900006;
+UPDATE crm.deal SET owner_id = 900001 WHERE id = 900005;
+SELECT crm.take_forecast_snapshot('2099-01-15 20:00+00', 1) > 0 AS taken;
+SELECT s.method, sum(s.open_amount) = min(f.open_amount) AS once, count(DISTINCT s.owner_id) AS owners, count(DISTINCT s.taken_at) AS runs FROM crm.forecast_snapshot s
+JOIN LATERAL (SELECT x.open_amount FROM crm.forecast(s.period, s.method, '2099-01-15 20:00+00', 'Course') x WHERE x.is_total) f ON true
+WHERE s.pipeline_id = crm.pipeline_id('Course') AND s.taken_on = '2099-01-15' GROUP BY s.method ORDER BY s.method;
+ROLLBACK TO handed;
 SELECT s.method, s.period, a.name AS owner, s.open_amount, s.expected_amount, s.total_amount FROM crm.forecast_snapshot s LEFT JOIN crm.agent a ON a.id = s.owner_id
 WHERE s.pipeline_id = crm.pipeline_id('Course') AND s.method <> 'historical' ORDER BY s.method, owner;
 SELECT function, daily_at FROM crm.job WHERE name = 'forecast';

@@ -145,6 +145,17 @@ SELECT status, name, owner, first_channel, last_channel, touches, touch_cost, pr
 SELECT crm.merge_contacts(:anna, ARRAY[:c1]) IS NOT NULL AS merged;
 SELECT id = :lead1 AS first, contact_id = :anna AS anna, updated_at > created_at AS updated FROM crm.lead WHERE id IN (:lead1, :lead2) ORDER BY id;
 SELECT contact_id = :anna AS same, was_converted FROM crm.convert_lead(:lead1);
+-- ... also one that still says who was absorbed; to one who was deleted since, nothing is attached.
+SELECT crm.capture_lead('site form', '{"need": "a", "name": "Follower"}', 'follow') AS follow, crm.capture_lead('site form', '{"need": "b", "name": "Deleted Person", "email": "deleted@lead.example"}', 'deleted') AS deleted \gset
+UPDATE crm.lead SET contact_id = :c1 WHERE id = :follow;
+SELECT contact_id = :anna AS survivor FROM crm.convert_lead(:follow);
+SELECT crm.create_contact('{"name": "Deleted Person", "email": "other@lead.example"}') AS person \gset
+UPDATE crm.lead SET contact_id = :person WHERE id = :deleted;
+UPDATE crm.contact SET deleted_at = now() WHERE id = :person;
+\set VERBOSITY terse
+SELECT crm.convert_lead(:deleted);
+\set VERBOSITY default
+SELECT contact_id <> :person AS another, was_converted FROM crm.convert_lead(:deleted, 'new');
 
 -- What an agent may: capture, convert, assign; not the rules, nor the histories.
 SET LOCAL client_min_messages = warning;

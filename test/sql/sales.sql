@@ -255,6 +255,27 @@ UPDATE staging SET region = 'West', deal_stage = 'Won' WHERE opportunity_id = 'A
 SELECT * FROM crm.import_deals('staging', 'Regress', 'regress', as_of => '2020-01-01 00:00+00');
 SELECT external_id, field, reason FROM crm.deal_import_reject WHERE system = 'regress' AND field = 'region' ORDER BY id;
 SELECT attrs FROM crm.deal WHERE external_id = 'A1';
+-- Closed deals stood open, where and for what the file says; a promise is what was promised, and of an open deal its close.
+CREATE TABLE course (id text, stage text, started text, closed text, promised text, began_stage text, began_amount text, amount text);
+INSERT INTO course VALUES ('1', 'Won', '01/05/2020', '02/05/2020', NULL, NULL, NULL, '100'), ('2', 'Won', '01/05/2020', '02/05/2020', '01/31/2020', 'Early', '80', '100'),
+    ('3', 'Lost', '01/05/2020', '02/05/2020', NULL, 'early', '80', NULL), ('4', 'Late', '01/05/2020', '03/31/2020', NULL, NULL, NULL, '50'), ('5', 'Won', NULL, '02/05/2020', NULL, NULL, NULL, '7'),
+    ('6', 'Lost', '01/05/2020', '01/05/2020', NULL, NULL, NULL, NULL), ('7', 'Won', '01/05/2020', '02/05/2020', 'soon', NULL, NULL, NULL), ('8', 'Won', '01/05/2020', '02/05/2020', NULL, 'Nowhere', NULL, NULL),
+    ('9', 'Won', '01/05/2020', '02/05/2020', NULL, NULL, '-1', NULL);
+SELECT * FROM crm.import_deals('course', 'Regress course', 'regress course', stages => '{Early,Late}', as_of => '2020-03-01 00:00+00');
+SELECT external_id, field, reason FROM crm.deal_import_reject WHERE system = 'regress course' ORDER BY id;
+UPDATE course SET began_stage = NULL WHERE id = '2';
+SELECT * FROM crm.import_deals('course', 'Regress course', 'regress course', as_of => '2020-03-01 00:00+00');
+SELECT d.external_id, (SELECT string_agg(s.name || ' ' || v.entered_at::date, ', ' ORDER BY v.visit) FROM crm.stage_visits() v JOIN crm.stage s ON s.id = v.stage_id WHERE v.deal_id = d.id) AS course,
+       d.created_at::date AS began, d.closed_at::date AS closed, d.close_date, (SELECT h.new_value ->> 'amount' FROM crm.deal_history h WHERE h.deal_id = d.id AND h.field = '*') AS at_first, d.amount, r.name AS reason
+FROM crm.deal d LEFT JOIN crm.loss_reason r ON r.id = d.loss_reason_id WHERE d.external_system = 'regress course' ORDER BY 1;
+-- A deal that was open is closed by the next file, and its promise stays.
+UPDATE course SET stage = 'Won', closed = '04/02/2020' WHERE id = '4';
+SELECT * FROM crm.import_deals('course', 'Regress course', 'regress course', as_of => '2020-05-01 00:00+00');
+SELECT closed_at, close_date FROM crm.deal WHERE external_system = 'regress course' AND external_id = '4';
+-- Of closed deals alone the pipeline has a stage for what they were before.
+CREATE VIEW ended AS SELECT id, stage, started, closed, amount FROM course WHERE id IN ('1', '3');
+SELECT * FROM crm.import_deals('ended', 'Regress ended', 'regress ended', as_of => '2020-03-01 00:00+00');
+SELECT stage, entered, won, lost, median_time FROM crm.funnel_conversion('Regress ended', as_of => '2020-03-01 00:00+00');
 SELECT * FROM crm.import_deals('staging', columns => '{"external_id": "nothing"}');
 SELECT * FROM crm.import_deals('staging', columns => '{"number": "opportunity_id"}');
 ROLLBACK;

@@ -101,11 +101,23 @@ SELECT * FROM crm.what_if('[2020-03-01,2020-04-01)', 10, 0.6, 1000, 'Course');
 INSERT INTO crm.deal (id, name, stage_id, amount, owner_id, created_at, closed_at) VALUES (900010, 'Won', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 700, 900002, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
 SELECT owner, plan, won, weighted, gap, currency FROM crm.plan_gap('Boris', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
 SELECT count(*) AS differ FROM crm.plan_gap(period => '[2099-03-01,2099-04-01)', as_of => '2099-03-05 00:00+00') WHERE gap <> plan - won - weighted;
+-- Of all: those of nobody, and a total, whose plan is that of the agents until everybody has a goal; parts of a goal are in it.
+INSERT INTO crm.deal (id, name, stage_id, amount, created_at, closed_at) VALUES (900011, 'Nobody''s', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 30, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
+SELECT owner, plan, won, weighted, gap, is_total FROM crm.plan_gap(period => '[2099-03-01,2099-04-01)', as_of => '2099-03-05 00:00+00');
+INSERT INTO crm.sales_goal (id, parent_id, name, agent_id, period, target) VALUES (900011, NULL, 'All', NULL, '[2099-03-01,2099-04-01)', 9000), (900012, 900011, 'New clients', NULL, '[2099-03-01,2099-04-01)', 4000),
+    (900013, 900006, 'New clients', 900002, '[2099-03-01,2099-04-01)', 1000);
+SELECT owner, plan, won, weighted, gap, is_total FROM crm.plan_gap(period => '[2099-03-01,2099-04-01)', as_of => '2099-03-05 00:00+00');
+SELECT owner, plan, is_total FROM crm.plan_gap('Boris', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
+DELETE FROM crm.sales_goal WHERE id BETWEEN 900011 AND 900013;
+DELETE FROM crm.deal WHERE id = 900011;
 DELETE FROM crm.deal WHERE id = 900010;
 SELECT name, stage, base_amount, probability, recency, score FROM crm.deal_priorities('2020-04-09 00:00+00') WHERE deal_id > 900000 ORDER BY deal_id;
 SELECT * FROM crm.explain_deal_priority(900008, '2020-04-09 00:00+00');
 SELECT count(*) AS differ FROM crm.v_deal_priority p WHERE score IS DISTINCT FROM base_amount * probability * recency;
 SELECT crm.explain_deal_priority(900001);
+
+-- One of long ago counts for nothing.
+SELECT recency FROM crm.deal_priorities('2020-04-09 00:00+00', '1 second') WHERE deal_id = 900008;
 
 -- Sales analysis, summary.  R-164, R-165
 SELECT month, owner, new_deals, won_deals, lost_deals, won_amount, lost_amount, average_check, win_rate, cycle_days, currency FROM crm.v_sales_analysis WHERE pipeline = 'Course' AND month < '2021';

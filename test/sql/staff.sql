@@ -93,6 +93,18 @@ INSERT INTO crm.sales_order (contact_id, ordered_at, amount) VALUES (970001, '20
 SELECT channel, source, campaign, is_attributed, leads, converted, disqualified, deals, won, revenue, open_amount, conversion, sale_share, currency FROM crm.v_lead_source;
 -- The rows add up: 16 leads, 6 deals, 4 won, 100 + 2 * 50 + 10 + 1000.  R-194
 SELECT sum(leads) AS leads, sum(converted) AS converted, sum(deals) AS deals, sum(won) AS won, sum(revenue) AS revenue FROM crm.v_lead_source;
+-- A rate that is corrected changes nothing of what was closed.
+SAVEPOINT corrected;
+UPDATE crm.fx_rate SET rate = rate * 3;
+SELECT sum(revenue) AS revenue FROM crm.v_lead_source;
+ROLLBACK TO corrected;
+-- Nobody bought, nothing was spent: 0; divided by nothing: null.
+SAVEPOINT nothing;
+INSERT INTO crm.lead (source, first_channel) VALUES ('x', 'nobody bought');
+INSERT INTO crm.channel_spend (channel, period, amount, currency) VALUES ('rate not known', '[2024-01-01, 2024-02-01)', 5, 'JPY');
+SELECT channel, leads, buyers, repeaters, spend, cost_per_lead, cost_per_sale, purchase_share, repeat_share FROM crm.v_lead_economics WHERE channel IN ('nobody bought', 'rate not known');
+SELECT channel, leads, new_customers, direct_spend, spend, cac FROM crm.v_cac WHERE channel IN ('nobody bought', 'rate not known');
+ROLLBACK TO nothing;
 INSERT INTO crm.channel_spend (channel, source, period, amount, currency, allocation) VALUES
     ('search', 'google', '[2024-01-01, 2024-03-01)', 600, 'USD', 'none'), ('search', NULL, '[2024-02-01, 2024-03-01)', 29, 'USD', 'none'), ('social', 'vk', '[2024-01-01, 2024-02-01)', 20, 'EUR', 'none'),
     (NULL, NULL, '[2024-01-01, 2024-02-01)', 100, 'USD', 'customers'), (NULL, NULL, '[2024-02-01, 2024-03-01)', 80, 'USD', 'leads'), (NULL, NULL, '[2024-03-01, 2024-03-11)', 10, 'USD', 'none');

@@ -33,6 +33,10 @@ FROM crm.stage_history h WHERE h.source = 'stage' AND h.source_id = :offer ORDER
 SELECT count(*) FILTER (WHERE guard IS NOT NULL) AS guarded, count(*) AS moves FROM crm.transitions_as_of(:pipeline);
 SELECT count(*) FILTER (WHERE guard IS NOT NULL) AS guarded, count(*) AS moves FROM crm.transitions_as_of(:pipeline, :'march');
 SELECT count(*) = (SELECT count(*) FROM crm.stage_transition t JOIN crm.stage s ON s.id = t.to_stage_id WHERE s.pipeline_id = :pipeline) AS same FROM crm.transitions_as_of(:pipeline);
+SELECT count(*) = (SELECT count(*) FROM crm.transitions_as_of(:pipeline, :'march')) AS same FROM crm.transitions_as_of((SELECT p.name FROM crm.pipeline p WHERE p.id = :pipeline), :'march');
+\set VERBOSITY terse
+SELECT * FROM crm.transitions_as_of('Nothing');
+\set VERBOSITY default
 -- Before the pipeline was: as it was made.
 SELECT string_agg(name, ', ') FROM crm.stages_as_of(:pipeline, '2010-01-01');
 SELECT count(*) FROM crm.stages_as_of(99999999);

@@ -28,10 +28,18 @@ is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM crm.agent), (SELE
 is($node->safe_psql('postgres', q{
 	SELECT count(*) FROM staging s JOIN crm.deal d ON d.external_id = s.opportunity_id
 	WHERE d.created_at IS DISTINCT FROM coalesce(to_date(s.engage_date, 'MM/DD/YYYY')::timestamp AT TIME ZONE 'UTC', '2018-01-01 00:00+00')
-	   OR d.close_date IS DISTINCT FROM to_date(s.close_date, 'MM/DD/YYYY')
+	   OR d.close_date IS NOT NULL
 	   OR d.closed_at IS DISTINCT FROM to_date(s.close_date, 'MM/DD/YYYY')::timestamp AT TIME ZONE 'UTC'
 	   OR d.amount IS DISTINCT FROM s.close_value::numeric OR d.attrs ->> 'product' <> s.product}), '0', 'values are those of the file');
 is($node->safe_psql('postgres', $import), '8800|0|0|8800|0', 'again: nothing new');
+# Each closed deal stood open from the day it was taken on; no promise is made up.
+is($node->safe_psql('postgres', q{
+	SELECT count(*), count(*) FILTER (WHERE v.name = 'Engaging' AND v.entered_at = d.created_at AND v.left_at = d.closed_at) FROM crm.deal d
+	LEFT JOIN (SELECT x.*, s.name FROM crm.stage_visits() x JOIN crm.stage s ON s.id = x.stage_id) v ON v.deal_id = d.id AND v.visit = 1
+	WHERE d.closed_at IS NOT NULL}), '6711|6711', 'the course of closed deals');
+is($node->safe_psql('postgres', q{SELECT stage, entered, advanced, won, lost, open FROM crm.funnel_conversion('Maven', as_of => '2018-01-01 12:00+00')}),
+	"Prospecting|8800|8300|4238|2473|2089\nEngaging|8300|4238|4238|2473|1589", 'conversion');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM crm.v_deal_slippage}), '0', 'nothing slips that was not promised');
 
 # Every move that the rules allow, then all histories replayed.
 $node->safe_psql('postgres', q{

@@ -164,7 +164,8 @@ SKIP:
 	like($story, qr/^All together: 4238 won, 2473 lost, win rate 63\.2 %, won value 10,005,534$/m, 'what was won');
 	like($story, qr/^SQLSTATE: RM001$/m, 'a jump is refused');
 	like($story, qr/^│ +1 │ Darcel Schlecht +│ +55\.24 │ 119216\.0000 │/m, 'who sold most in the last month of the file');
-	like($story, qr/^│ closing │ +2089 │/m, 'the waterfall of that month');
+	# The 500 deals of which no day is known came with the file, right after the month.
+	like($story, qr/^│ closing │ +1589 │/m, 'the waterfall of that month');
 }
 
 $node->stop;
