@@ -101,5 +101,8 @@ BEGIN
     IF to_regclass('crm.import_reject') IS NOT NULL THEN
         COMMENT ON COLUMN crm.import_reject.resolved_at IS 'When crm.import_fix() brought it in or crm.discard_rejects() set it aside for good; null while open.';
     END IF;
+    IF to_regclass('crm.deal_history') IS NOT NULL THEN
+        COMMENT ON COLUMN crm.deal_history.effective_at IS 'When it took effect: of a move, stage_entered_at; otherwise setting crm.effective_at, or changed_at.';
+    END IF;
 END
 $migration$;
