@@ -612,8 +612,9 @@ CREATE FUNCTION crm.deal_policies(OUT relation text, OUT name text, OUT command 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.relation, p.name, p.command,
-           replace(replace(p.condition, '{seen}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id)'),
-                   '{me}', '(SELECT a.id FROM crm.agent a WHERE a.role_name = CURRENT_USER)')
+           -- Within sub-selects columns are those of the table of the policy, whatever columns others get.
+           replace(replace(replace(p.condition, '{seen}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id)'),
+                           '{me}', '(SELECT a.id FROM crm.agent a WHERE a.role_name = CURRENT_USER)'), '{row}', p.relation)
     FROM (VALUES
         ('deal', 'deal_read', 'SELECT', 'owner_id IS NULL OR owner_id IN {me} OR id IN (SELECT m.deal_id FROM crm.deal_member m WHERE m.agent_id IN {me})'),
         ('deal', 'deal_make', 'INSERT', 'owner_id IS NULL OR owner_id IN {me}'),
@@ -621,9 +622,9 @@ SET search_path = pg_catalog, pg_temp AS $$
         -- Who takes part is said by the owner of the deal; reading that asks for
         -- nothing, as the policy of deals itself reads it.
         ('deal_member', 'deal_read', 'SELECT', 'true'),
-        ('deal_member', 'deal_make', 'INSERT', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
-        ('deal_member', 'deal_change', 'UPDATE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
-        ('deal_member', 'deal_write', 'DELETE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_member', 'deal_make', 'INSERT', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_member', 'deal_change', 'UPDATE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+        ('deal_member', 'deal_write', 'DELETE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
         ('deal_history', 'deal_read', 'SELECT', '{seen}'),
         ('deal_rate', 'deal_read', 'SELECT', '{seen}'),
         ('deal_contact', 'deal_write', 'ALL', '{seen}'),
@@ -631,18 +632,18 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('document', 'deal_write', 'ALL', '{seen}'),
         ('deal_qualification', 'deal_write', 'ALL', '{seen}'),
         ('quote', 'deal_write', 'ALL', 'deal_id IS NULL OR owner_id IN {me} OR {seen}'),
-        ('quote_line', 'deal_write', 'ALL', 'EXISTS (SELECT FROM crm.quote q WHERE q.id = quote_id)'),
+        ('quote_line', 'deal_write', 'ALL', 'EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.quote_id)'),
         ('task', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
         ('task_series', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
         ('activity', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
         ('satisfaction', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
         ('reminder', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
         -- Who finishes a task tells its author, of whatever deal.
-        ('notification', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = task_id)'),
-        ('ownership_history', 'deal_read', 'SELECT', 'entity <> ''deal'' OR EXISTS (SELECT FROM crm.deal d WHERE d.id = record_id)'),
-        ('assignment_log', 'deal_read', 'SELECT', 'what <> ''deal'' OR agent_id IN {me} OR EXISTS (SELECT FROM crm.deal d WHERE d.id = record_id)'),
+        ('notification', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = {row}.task_id)'),
+        ('ownership_history', 'deal_read', 'SELECT', 'entity <> ''deal'' OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)'),
+        ('assignment_log', 'deal_read', 'SELECT', 'what <> ''deal'' OR agent_id IN {me} OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)'),
         ('assignment_log', 'deal_make', 'INSERT', 'true'),
-        ('audit_log', 'deal_read', 'SELECT', 'relation <> ''quote'' OR EXISTS (SELECT FROM crm.quote q WHERE q.id = row_id)')
+        ('audit_log', 'deal_read', 'SELECT', 'relation <> ''quote'' OR EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.row_id)')
     ) AS p (relation, name, command, condition)
 $$;
 COMMENT ON FUNCTION crm.deal_policies() IS 'Internal: the row level security policies of crm.enable_deal_security(), without those of who sees all.';

@@ -8,7 +8,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(nullif(current_setting('crm.effective_at', true), '')::timestamptz, now())
 $$;
-COMMENT ON FUNCTION crm.effective_at() IS 'The moment from which a change holds in crm.lifecycle_history, crm.ownership_history and, but for moves of stages, crm.deal_history: setting crm.effective_at, otherwise now(). Errors: 22007 the setting is no moment.';
+COMMENT ON FUNCTION crm.effective_at() IS 'The moment from which a change holds in crm.lifecycle_history, crm.ownership_history and, but for moves of stages, crm.deal_history: setting crm.effective_at, otherwise now(). A moment before the latest change of the same field orders the history, but does not undo that change. Errors: 22007 the setting is no moment.';
 
 CREATE FUNCTION crm.set_effective_at(at timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql

@@ -52,7 +52,9 @@ SET jit = off AS $$
     )
     SELECT o.contact_id, o.day, o.kind, o.name, o.years, o.note, coalesce(c.time_zone, b.time_zone, a.time_zone, 'UTC'), o.key
     FROM occasion o
-    JOIN crm.contact c ON c.id = o.contact_id AND c.deleted_at IS NULL AND c.archived_at IS NULL AND c.merged_into IS NULL
+    -- Also where nothing is known of the tables contacts are looked up by occasion.
+    CROSS JOIN LATERAL (SELECT p.time_zone, p.branch_id, p.owner_id FROM crm.contact p
+                        WHERE p.id = o.contact_id AND p.deleted_at IS NULL AND p.archived_at IS NULL AND p.merged_into IS NULL OFFSET 0) c
     LEFT JOIN crm.branch b ON b.id = c.branch_id
     LEFT JOIN crm.agent a ON a.id = c.owner_id
 $$;

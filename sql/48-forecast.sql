@@ -377,7 +377,7 @@ BEGIN
     RETURN taken;
 END
 $$;
-COMMENT ON FUNCTION crm.take_forecast_snapshot(timestamptz, integer) IS 'Writes the forecasts of this month and the next ones, by each method, to crm.forecast_snapshot, in the place of all that was written on that day (in UTC) before: the last run of a day is that day''s. Gives how many rows it wrote. Safe to run twice at once. The job "forecast" calls it.';
+COMMENT ON FUNCTION crm.take_forecast_snapshot(timestamptz, integer) IS 'Writes the forecasts of this month and the next ones, by each method, to crm.forecast_snapshot, in the place of all that was written on that day (in UTC) before: the last run of a day is that day''s. Gives how many rows it wrote. Safe to run twice at once; under REPEATABLE READ the later of the two fails with 23505. The job "forecast" calls it.';
 
 CREATE FUNCTION crm.backtest_forecast(from_day date, to_day date, method text DEFAULT NULL, pipeline text DEFAULT NULL, ahead interval DEFAULT '0',
     every interval DEFAULT '1 month', basis text DEFAULT 'effective',

@@ -106,3 +106,12 @@ BEGIN
     END IF;
 END
 $migration$;
+
+-- Rows of an import are of everybody's deals.
+DO $migration$
+BEGIN
+    IF to_regclass('crm.deal_import_reject') IS NOT NULL AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'crm_agent') THEN
+        REVOKE ALL ON crm.deal_import_reject FROM crm_agent;
+    END IF;
+END
+$migration$;

@@ -189,8 +189,15 @@ BEGIN
     IF contact_ids IS NULL THEN
         RETURN NULL;
     END IF;
-    -- What comes back: as much as has not come back already. The lines are
-    -- locked before their orders.
+    -- The lines of what comes back, then the orders, then the stock.
+    PERFORM FROM new_rows n JOIN old_rows o ON o.contact_id = n.contact_id AND o.id = n.id
+    JOIN crm.shipment_line h ON h.contact_id = n.contact_id AND h.shipment_id = n.id
+    JOIN crm.order_line l ON l.contact_id = n.contact_id AND l.order_id = n.order_id AND l.line_number = h.line_number
+    WHERE n.status = 'returned' AND o.status <> 'returned'
+    ORDER BY l.contact_id, l.order_id, l.line_number FOR NO KEY UPDATE OF l;
+    PERFORM FROM unnest(contact_ids, order_ids) AS t (contact_id, id) JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.id
+    ORDER BY s.contact_id, s.id FOR NO KEY UPDATE OF s;
+    -- As much comes back as has not come back already.
     INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, returned_at, shipment_id)
     SELECT n.contact_id, n.order_id, h.line_number, least(h.quantity - coalesce(r.quantity, 0), l.quantity - l.returned_quantity), n.updated_at, n.id
     FROM new_rows n JOIN old_rows o ON o.contact_id = n.contact_id AND o.id = n.id
@@ -200,8 +207,6 @@ BEGIN
                         WHERE r.contact_id = n.contact_id AND r.shipment_id = n.id AND r.line_number = h.line_number) r
     WHERE n.status = 'returned' AND o.status <> 'returned' AND least(h.quantity - coalesce(r.quantity, 0), l.quantity - l.returned_quantity) > 0
     ORDER BY n.contact_id, n.id, h.line_number;
-    PERFORM FROM unnest(contact_ids, order_ids) AS t (contact_id, id) JOIN crm.sales_order s ON s.contact_id = t.contact_id AND s.id = t.id
-    ORDER BY s.contact_id, s.id FOR NO KEY UPDATE OF s;
     -- What left the warehouse.
     INSERT INTO crm.stock_move (product_id, warehouse, quantity, reason, reference, at)
     SELECT l.product_id, n.warehouse, -sum(h.quantity), 'shipment', 'shipment:' || n.id, n.shipped_at

@@ -147,12 +147,12 @@ time_value(const Guarded *row, Column column)
 	return DatumGetTimestampTz(row->value[column]);
 }
 
-/* Whether an UPDATE left the column as it was; for types passed by value. */
+/* Whether an UPDATE left the column as it was; for types of 8 bytes. */
 static bool
 is_untouched(const Guarded *row, Column column)
 {
 	return row->isnull[column] == row->old_isnull[column] &&
-		(row->isnull[column] || row->value[column] == row->old_value[column]);
+		(row->isnull[column] || DatumGetInt64(row->value[column]) == DatumGetInt64(row->old_value[column]));
 }
 
 /* What messages call the deal; one that is being inserted has a name only. */
@@ -633,7 +633,7 @@ require_sound(const Guarded *row, const CrmStage *stage)
 {
 	const char *wrong = NULL;
 
-	if (!row->is_insert && row->value[COL_ID] != row->old_value[COL_ID])
+	if (!row->is_insert && !is_untouched(row, COL_ID))
 		wrong = "another number";
 	else if (stage->kind == CRM_STAGE_OPEN && !row->isnull[COL_CLOSED])
 		wrong = "closed_at at a stage that is open";
