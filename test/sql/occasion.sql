@@ -93,3 +93,12 @@ SELECT crm.create_task_series('{"title": "x", "rrule": "FREQ=DAILY", "starts": "
 SELECT crm.create_task_series('{"title": "x", "rrule": "FREQ=DAILY", "starts": "2026-01-01", "contact_id": 99}');
 SELECT crm.change_task_series(9999, '{}');
 ROLLBACK;
+
+-- Of contacts that were never analyzed, too, there is an end: each is looked up
+-- once for its occasion.
+BEGIN;
+INSERT INTO crm.contact (id, given_name, birth_date) SELECT 980000 + i, 'Anna', date '1960-01-01' + i % 15000 FROM generate_series(1, 30000) i;
+SET LOCAL statement_timeout = '60s';
+SELECT count(*) AS birthdays FROM crm.upcoming_occasions('2026-03-01', '2026-03-31') WHERE contact_id > 980000 AND kind = 'birthday';
+SELECT count(*) AS birthdays FROM crm.contact WHERE id > 980000 AND extract(month FROM birth_date) = 3;
+ROLLBACK;
