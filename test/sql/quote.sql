@@ -122,7 +122,7 @@ SELECT p.sku, v.quantity, v.revenue, v.margin FROM crm.v_profit v LEFT JOIN crm.
 UPDATE crm.sales_order SET currency = 'EUR' WHERE contact_id = 930002 AND id = 930001;
 INSERT INTO crm.order_line (contact_id, order_id, line_number, unit_price, currency, digits) VALUES (930002, 930001, 9, 1, 'EUR', 2);
 INSERT INTO crm.order_line (contact_id, order_id, line_number, unit_price, currency, digits) VALUES (930002, 930001, 9, 1, 'USD', 3);
-UPDATE crm.order_line SET digits = 4 WHERE contact_id = 930002;
+UPDATE crm.order_line SET digits = 4 WHERE contact_id = 930002 AND line_number = 1;
 INSERT INTO crm.order_line (contact_id, order_id, line_number, unit_price) VALUES (930002, -1, 1, 1);
 INSERT INTO crm.order_line (contact_id, order_id, line_number, unit_price) VALUES (930002, 930001, 9, -1000);
 INSERT INTO crm.order_line (contact_id, order_id, line_number) VALUES (930002, 930001, 9);
