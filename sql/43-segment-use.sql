@@ -107,15 +107,15 @@ CREATE FUNCTION crm.condition_events(contact_id bigint, condition text, as_of ti
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    did CONSTANT jsonb := CASE WHEN condition LIKE 'did(%' THEN condition::crm.rule::jsonb -> 'did' END;
+    did CONSTANT jsonb := CASE WHEN condition LIKE 'did(%' THEN condition::crm.rule::jsonb END;
     source crm.event_kind;
 BEGIN
     IF did IS NULL THEN
         RETURN;
     END IF;
-    SELECT * INTO source FROM crm.event_kind e WHERE e.event = did ->> 'event';
+    SELECT * INTO source FROM crm.event_kind e WHERE e.event = did ->> 'did';
     IF NOT FOUND THEN
-        source := ROW(did ->> 'event', 'crm.activity', 'contact_id', 'occurred_at', format('kind = %L', did ->> 'event'), NULL);
+        source := ROW(did ->> 'did', 'crm.activity', 'contact_id', 'occurred_at', format('kind = %L', did ->> 'did'), NULL);
     END IF;
     RETURN QUERY EXECUTE format('SELECT count(*), max(e.%1$I) FROM %2$s e WHERE e.%3$I = $1 AND e.%1$I <= $2 AND ($3 IS NULL OR e.%1$I > $2 - $3) AND (%4$s)',
                                 source.at_column, source.relation::regclass, source.contact_column,
