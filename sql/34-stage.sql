@@ -696,7 +696,7 @@ SET search_path = pg_catalog, pg_temp AS $$
            || CASE WHEN e.command IS NOT NULL
                    THEN format('CREATE POLICY %I ON crm.%I FOR %s', name, relation, e.command)
                         || CASE WHEN e.roles <> '{""}' THEN ' TO ' || (SELECT string_agg(quote_ident(r), ', ') FROM unnest(e.roles) r) ELSE '' END
-                        || coalesce(format(' USING (%s)', e.condition), '') || coalesce(format(' WITH CHECK (%s)', e.check_condition), '')
+                        || coalesce(' USING (' || e.condition || ')', '') || coalesce(' WITH CHECK (' || e.check_condition || ')', '')
                    ELSE '' END
     FROM expected e FULL JOIN crm.present_deal_policies() p USING (relation, name)
     WHERE EXISTS (SELECT FROM pg_class c WHERE c.relname = relation AND c.relnamespace = 'crm'::regnamespace)
