@@ -298,7 +298,7 @@ BEGIN
             PERFORM crm.require_kind(item.kind, item.name);
         END IF;
         -- Of an older version they are not made by these statements.
-        IF is_there AND adopting AND (item.kind NOT IN ('view', 'trigger', 'function') OR installed IS NOT DISTINCT FROM crm.code_version()) THEN
+        IF is_there AND adopting AND (item.kind NOT IN ('view', 'trigger', 'function') OR coalesce(installed, crm.code_version()) = crm.code_version()) THEN
             INSERT INTO crm.schema_object (kind, relation, name, statement)
             VALUES (item.kind, coalesce(item.relation, item.name), item.name, item.statement)
             ON CONFLICT (kind, relation, name) DO NOTHING;

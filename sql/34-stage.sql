@@ -677,8 +677,8 @@ COMMENT ON FUNCTION crm.present_deal_policies() IS 'Internal: the policies of cr
 CREATE FUNCTION crm.deal_overseers() RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT p.roles FROM crm.present_deal_policies() p WHERE p.relation = 'deal' AND p.name = 'crm_deal_see_all'),
-                    ARRAY(SELECT DISTINCT r FROM crm.present_deal_policies() p CROSS JOIN unnest(p.roles) r WHERE p.name = 'crm_deal_see_all' ORDER BY 1))
+    SELECT coalesce((SELECT p.roles FROM crm.present_deal_policies() p WHERE p.relation = 'deal' AND p.name = 'crm_deal_see_all' AND p.roles <> '{""}'),
+                    ARRAY(SELECT DISTINCT r FROM crm.present_deal_policies() p CROSS JOIN unnest(p.roles) r WHERE p.name = 'crm_deal_see_all' AND r <> '' ORDER BY 1))
 $$;
 COMMENT ON FUNCTION crm.deal_overseers() IS 'Internal: the roles that see all deals, as the policy of crm.deal says, or those of the other tables where it is missing.';
 

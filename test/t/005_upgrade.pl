@@ -98,6 +98,8 @@ SQL
 	{
 		is($node->safe_psql($db, "BEGIN; INSERT INTO crm.deal (name, amount) VALUES ('x', 1); UPDATE crm.deal SET amount = 2 WHERE name = 'x'; SELECT count(*) FROM crm.deal_history WHERE deal_id = (SELECT max(id) FROM crm.deal); ROLLBACK"),
 			'2', 'deals are written');
+		($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\nSELECT crm.contact_card(1)");
+		like($err, qr/ERROR:\s+RM011: .*HINT:\s+Run SELECT crm\.upgrade/s, 'nor the card of a contact shown');
 		for my $write ("INSERT INTO crm.stage (pipeline_id, name, position) VALUES (1, 'x', 99)", "UPDATE crm.stage SET position = 99 WHERE id = 1")
 		{
 			($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\n$write");
