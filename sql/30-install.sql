@@ -97,6 +97,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     schema_owner oid := (SELECT nspowner FROM pg_namespace WHERE nspname = 'crm');
+    tables_owner name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('crm.installation'));
     stranger record;
 BEGIN
     IF crm.in_extension_script() THEN
@@ -129,6 +130,12 @@ BEGIN
                   DETAIL = 'The owner of a schema may drop what is in it.',
                   HINT = format('ALTER SCHEMA crm OWNER TO %I', current_user);
     END IF;
+    IF tables_owner <> current_user THEN
+        RAISE EXCEPTION 'the tables of crm belong to role "%", not to "%"', tables_owner, current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'What is made or replaced would belong to another role than the tables: their owner could not use it, and its functions would run with other rights.',
+                  HINT = format('SET LOCAL ROLE %I; in the transaction, before the call.', tables_owner);
+    END IF;
     SELECT c.relname, pg_get_userbyid(c.relowner) AS owner INTO stranger
     FROM pg_class c
     JOIN (SELECT s.name FROM crm.schema_source() f, crm.schema_statements(f.source) s
@@ -138,11 +145,11 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'relation "crm.%" belongs to another role, "%"', stranger.relname, stranger.owner
             USING ERRCODE = 'insufficient_privilege',
-                  HINT = format('Run this as a member of role %I.', stranger.owner);
+                  HINT = format('ALTER TABLE crm.%I OWNER TO %I', stranger.relname, current_user);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.require_own_schema() IS 'Raises 42501 when the caller may not create in schema crm, or when the schema or one of our relations belongs to a stranger; raises 55000 inside an extension script.';
+COMMENT ON FUNCTION crm.require_own_schema() IS 'Raises 42501 when the caller may not create in schema crm, is not the owner of the tables that are installed, or when the schema or one of our relations belongs to a stranger; raises 55000 inside an extension script.';
 
 /*
  * Whether a view is still the one that a statement makes: both are deparsed.
@@ -175,6 +182,85 @@ END
 $$;
 COMMENT ON FUNCTION crm.view_is_unchanged(text, text) IS 'Whether view crm.<view_name> has the definition that the CREATE VIEW statement gives; independent of how a server version prints it and of dumps that it went through.';
 
+/* What of the user's has the name of something of ours is named, not taken over. */
+
+CREATE FUNCTION crm.require_kind(kind text, name text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present text;
+BEGIN
+    SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type'
+                          WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'f' THEN 'foreign table' ELSE 'table' END INTO present
+    FROM pg_class c WHERE c.relname = $2 AND c.relnamespace = 'crm'::regnamespace;
+    IF kind IN ('table', 'view', 'sequence', 'index') AND present <> kind THEN
+        RAISE EXCEPTION '% "crm.%" is in the way: crm has a % of that name', present, name, kind
+            USING ERRCODE = 'duplicate_table', HINT = format('Move it: ALTER %s crm.%I RENAME TO ...', upper(present), name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_kind(text, text) IS 'Raises 42P07 when a relation in schema crm is of another kind (table, view, sequence, index) than ours of that name.';
+
+CREATE FUNCTION crm.require_ours(kind text, relation text, name text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stranger regprocedure;
+BEGIN
+    IF kind = 'table' THEN
+        RAISE EXCEPTION 'table "crm.%" is in the way: it was not made by crm', name
+            USING ERRCODE = 'duplicate_table', HINT = format('Move it: ALTER TABLE crm.%I RENAME TO ...', name);
+    ELSIF kind = 'trigger' THEN
+        SELECT t.tgfoid INTO stranger FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = format('crm.%I', relation)::regclass AND t.tgname = $3 AND NOT t.tgisinternal
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+          AND NOT (p.pronamespace = 'crm'::regnamespace AND EXISTS (SELECT FROM crm.schema_object o WHERE o.kind = 'function' AND o.name = p.proname));
+        IF FOUND THEN
+            RAISE EXCEPTION 'trigger "%" on crm.% is in the way: it was not made by crm', name, relation
+                USING ERRCODE = 'duplicate_object', DETAIL = format('It executes %s.', stranger),
+                      HINT = format('Move it: ALTER TRIGGER %I ON crm.%I RENAME TO ...', name, relation);
+        END IF;
+    ELSE
+        SELECT p.oid INTO stranger FROM pg_proc p
+        WHERE p.proname = $3 AND p.pronamespace = 'crm'::regnamespace
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e');
+        IF FOUND THEN
+            RAISE EXCEPTION 'function % is in the way: it was not made by crm', stranger
+                USING ERRCODE = 'duplicate_function', HINT = format('Move it: ALTER FUNCTION %s RENAME TO ...', stranger);
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_ours(text, text, text) IS 'Raises for an object of which there is no record that we made it: 42P07 a table, 42710 a trigger with a function that is not ours, 42723 a function.';
+
+CREATE FUNCTION crm.table_columns(statement text, OUT name text, OUT type text) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.name, to_regtype(regexp_replace(regexp_replace(c.definition, '^\S+\s+', ''),
+                                             '\s+(NOT|NULL|DEFAULT|COLLATE|REFERENCES|PRIMARY|UNIQUE|CHECK|CONSTRAINT|GENERATED)\M.*$', ''))::text
+    FROM crm.schema_statements($1) s CROSS JOIN LATERAL unnest(s.columns, s.definitions) AS c (name, definition)
+$$;
+COMMENT ON FUNCTION crm.table_columns(text) IS 'The columns that a CREATE TABLE of ours gives, with their types, without what limits their length.';
+
+CREATE FUNCTION crm.require_our_columns(relation text, recorded text, statement text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stranger record;
+BEGIN
+    SELECT c.name, c.type, a.atttypid::regtype AS present INTO stranger
+    FROM crm.table_columns(statement) c
+    JOIN pg_attribute a ON a.attrelid = format('crm.%I', relation)::regclass AND a.attname = c.name AND NOT a.attisdropped
+    WHERE a.atttypid IS DISTINCT FROM to_regtype(c.type) AND c.name NOT IN (SELECT r.name FROM crm.table_columns(recorded) r)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'column "%" of table "crm.%" is in the way: it is of type %, that of crm of type %', stranger.name, relation, stranger.present, stranger.type
+            USING ERRCODE = 'duplicate_column', HINT = format('Move it: ALTER TABLE crm.%I RENAME COLUMN %I TO ...', relation, stranger.name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_our_columns(text, text, text) IS 'Raises 42701 when a table has a column that its recorded statement lacks and the new one has with another type.';
+
 /*
  * Makes what is missing.  Objects that exist are left alone, except views and
  * triggers that we made from an older statement and nobody changed since.
@@ -187,7 +273,8 @@ SET client_min_messages = warning AS $$
 DECLARE
     item record;
     made text[] := '{}';        -- relations created in this run
-    -- Restored without its rows: what is there is ours, but nothing says so.
+    installed CONSTANT text := crm.installed_version();
+    -- Restored without its rows, or without the table: what is there is ours, but nothing says so.
     adopting boolean := false;
     is_empty boolean;
     seeded text[] := '{}';      -- relations whose first rows are written again
@@ -197,7 +284,9 @@ DECLARE
     is_there boolean;
 BEGIN
     kept := '{}';
-    IF to_regclass('crm.schema_object') IS NOT NULL THEN
+    IF to_regclass('crm.schema_object') IS NULL THEN
+        adopting := installed IS NOT NULL;
+    ELSE
         adopting := NOT EXISTS (SELECT FROM crm.schema_object);
     END IF;
     FOR item IN
@@ -205,17 +294,28 @@ BEGIN
         WHERE f.kind <> 'migration' ORDER BY f."position", s."position"
     LOOP
         is_there := crm.object_exists(item.kind, item.relation, item.name);
-        IF is_there AND adopting THEN
+        IF is_there THEN
+            PERFORM crm.require_kind(item.kind, item.name);
+        END IF;
+        -- Of an older version they are not made by these statements.
+        IF is_there AND adopting AND (item.kind NOT IN ('view', 'trigger', 'function') OR coalesce(installed, crm.code_version()) = crm.code_version()) THEN
             INSERT INTO crm.schema_object (kind, relation, name, statement)
             VALUES (item.kind, coalesce(item.relation, item.name), item.name, item.statement)
             ON CONFLICT (kind, relation, name) DO NOTHING;
         END IF;
         IF is_there THEN
+            recorded := NULL;
+            IF to_regclass('crm.schema_object') IS NOT NULL THEN
+                SELECT o.statement INTO recorded FROM crm.schema_object o
+                WHERE o.kind = item.kind AND o.relation = coalesce(item.relation, item.name) AND o.name = item.name;
+            END IF;
+            IF recorded IS NULL AND NOT adopting AND item.kind IN ('table', 'trigger', 'function') THEN
+                PERFORM crm.require_ours(item.kind, item.relation, item.name);
+            END IF;
             IF item.kind = 'table' THEN
-                IF to_regclass('crm.schema_object') IS NOT NULL AND NOT EXISTS (
-                    SELECT FROM crm.schema_object o WHERE o.kind = 'table' AND o.name = item.name) THEN
-                    RAISE EXCEPTION 'table "crm.%" is in the way: it was not made by crm', item.name
-                        USING ERRCODE = 'duplicate_table', HINT = format('Move it: ALTER TABLE crm.%I RENAME TO ...', item.name);
+                IF recorded <> item.statement THEN
+                    PERFORM crm.require_our_columns(item.name, recorded, item.statement);
+                    UPDATE crm.schema_object o SET statement = item.statement WHERE o.kind = 'table' AND o.name = item.name;
                 END IF;
                 -- A column of our types goes with DROP EXTENSION ... CASCADE.
                 FOR column_number IN 1 .. cardinality(item.columns) LOOP
@@ -232,8 +332,6 @@ BEGIN
                 CONTINUE;
             END IF;
             CONTINUE WHEN item.kind NOT IN ('view', 'trigger', 'function');
-            SELECT o.statement INTO recorded FROM crm.schema_object o
-            WHERE o.kind = item.kind AND o.relation = coalesce(item.relation, item.name) AND o.name = item.name;
             CONTINUE WHEN recorded = item.statement;
             IF item.kind = 'view' THEN
                 IF recorded IS NULL OR NOT crm.view_is_unchanged(item.name, recorded) THEN
@@ -260,7 +358,7 @@ BEGIN
         ELSIF item.kind IN ('seed', 'alter') THEN
             -- Rows and settings belong to the user once the table is there.
             is_empty := false;
-            IF adopting AND item.kind = 'seed' AND NOT item.relation = ANY (seeded) THEN
+            IF adopting AND installed IS NULL AND item.kind = 'seed' AND NOT item.relation = ANY (seeded) THEN
                 EXECUTE format('SELECT NOT EXISTS (SELECT FROM crm.%I)', item.relation) INTO is_empty;
             END IF;
             IF is_empty THEN
@@ -295,7 +393,19 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.converge(integer) IS 'Makes the tables, columns, indexes, triggers and views that are missing, and replaces views and triggers of an older version that nobody changed. Gives the number of objects made, and those kept because the user changed them. Used by crm.install() and crm.upgrade().';
+COMMENT ON FUNCTION crm.converge(integer) IS 'Makes the tables, columns, indexes, triggers and views that are missing, and replaces views and triggers of an older version that nobody changed. Gives the number of objects made, and those kept because the user changed them. Used by crm.install() and crm.upgrade(). Errors: 42P07, 42701, 42710, 42723 a relation, column, trigger or function of yours has the name of one of ours.';
+
+CREATE FUNCTION crm.renew_grants() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
+               WHERE n.nspname = 'crm' AND r.rolname = 'crm_admin') THEN
+        PERFORM crm.create_roles();
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.renew_grants() IS 'Gives the roles of crm.create_roles() their rights on what is new, where it has been called in this database.';
 
 CREATE FUNCTION crm.install(roles boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql
@@ -318,6 +428,8 @@ BEGIN
     PERFORM crm.after_install();
     IF roles THEN
         PERFORM crm.create_roles();
+    ELSIF outcome.created > 0 THEN
+        PERFORM crm.renew_grants();
     END IF;
     RETURN CASE
         WHEN installed IS NULL THEN format('crm %s installed: %s objects', crm.code_version(), outcome.created)
@@ -326,7 +438,7 @@ BEGIN
     END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
 END
 $$;
-COMMENT ON FUNCTION crm.install(boolean) IS 'Makes the tables, indexes, triggers, views and first rows of crm in schema crm as ordinary objects of the calling role; run again, it makes what is missing (the repair command). With roles => true also the roles crm_admin, crm_manager, crm_agent, crm_marketer, crm_analyst, crm_gateway and crm_portal with their rights. Says what it did. Errors: 42501 not the owner, or roles are missing and the caller may not create them; RM011 older tables, run crm.upgrade(); 55000 inside an extension script.';
+COMMENT ON FUNCTION crm.install(boolean) IS 'Makes the tables, indexes, triggers, views and first rows of crm in schema crm as ordinary objects of the calling role; run again, it makes what is missing (the repair command), with the rights that crm.create_roles() has given. With roles => true also the roles crm_admin, crm_manager, crm_agent, crm_marketer, crm_analyst, crm_gateway and crm_portal with their rights. Says what it did. Errors: 42501 not the owner of the tables, or roles are missing and the caller may not create them; 42P07, 42701, 42710, 42723 something of yours has the name of what is to be made; RM011 older tables, run crm.upgrade(); 55000 inside an extension script.';
 
 CREATE FUNCTION crm.upgrade() RETURNS text
 LANGUAGE plpgsql
@@ -363,17 +475,14 @@ BEGIN
     IF installed <> crm.code_version() THEN
         UPDATE crm.installation SET version = crm.code_version(), upgraded_at = now();
     END IF;
-    -- Roles that have rights on what was there get theirs on what is new.
-    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'crm_admin' AND has_table_privilege(r.oid, 'crm.contact', 'INSERT')) THEN
-        PERFORM crm.create_roles();
-    END IF;
+    PERFORM crm.renew_grants();
     RETURN CASE
         WHEN installed = crm.code_version() AND outcome.created = 0 THEN format('crm %s is up to date', installed)
         ELSE format('crm upgraded from %s to %s: %s objects, %s migration steps', installed, crm.code_version(), outcome.created, steps)
     END || CASE WHEN outcome.kept <> '{}' THEN '; kept as you changed them: ' || array_to_string(outcome.kept, ', ') ELSE '' END;
 END
 $$;
-COMMENT ON FUNCTION crm.upgrade() IS 'After ALTER EXTENSION crm UPDATE: brings the tables, triggers and views to the version of the code. Columns, indexes, policies, rows and replaced views of the user are kept. Where crm.create_roles() has given the roles their rights, they get those on what is new. Errors: RM010 not installed; RM011 tables newer than the code; 42501 not the owner.';
+COMMENT ON FUNCTION crm.upgrade() IS 'After ALTER EXTENSION crm UPDATE: brings the tables, triggers and views to the version of the code. Columns, indexes, policies, rows and replaced views of the user are kept. Where crm.create_roles() has given the roles their rights, they get those on what is new. Errors: RM010 not installed; RM011 tables newer than the code; 42501 not the owner of the tables; 42P07, 42701, 42710, 42723 something of yours has the name of what is to be made.';
 
 CREATE FUNCTION crm.uninstall(confirm text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql

@@ -70,6 +70,10 @@ BEGIN
         RETURN NULL;
     END IF;
     known := c.id;
+    -- Before crm.upgrade() some of what it shows is not there.
+    IF to_regclass('crm.lead') IS NULL OR to_regclass('crm.payment') IS NULL OR to_regclass('crm.quote_line') IS NULL THEN
+        PERFORM crm.require_installed();
+    END IF;
     card := jsonb_build_object(
         'contact_id', known,
         'asked_for', nullif(asked, known),

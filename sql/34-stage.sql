@@ -608,114 +608,160 @@ COMMENT ON FUNCTION crm.tell_late_milestones(timestamptz, integer) IS 'Tells of 
 
 /* Who sees which deals.  The policies name tables alone: they outlive the extension. */
 
-CREATE FUNCTION crm.deal_policies(OUT relation text, OUT name text, OUT command text, OUT condition text) RETURNS SETOF record
+CREATE FUNCTION crm.deal_policies(OUT relation text, OUT name text, OUT command text, OUT condition text, OUT check_condition text) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 30
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.relation, p.name, p.command,
-           -- Within sub-selects columns are those of the table of the policy, whatever columns others get.
-           replace(replace(replace(p.condition, '{seen}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id)'),
-                           '{me}', '(SELECT a.id FROM crm.agent a WHERE a.role_name = CURRENT_USER)'), '{row}', p.relation)
+    SELECT p.relation, 'crm_' || p.name, p.command, max(e.condition) FILTER (WHERE e.n = 1), max(e.condition) FILTER (WHERE e.n = 2)
     FROM (VALUES
-        ('deal', 'deal_read', 'SELECT', 'owner_id IS NULL OR owner_id IN {me} OR id IN (SELECT m.deal_id FROM crm.deal_member m WHERE m.agent_id IN {me})'),
-        ('deal', 'deal_make', 'INSERT', 'owner_id IS NULL OR owner_id IN {me}'),
-        ('deal', 'deal_change', 'UPDATE', 'owner_id IS NULL OR owner_id IN {me}'),
+        ('deal', 'deal_read', 'SELECT', 'owner_id IS NULL OR owner_id IN {me} OR id IN (SELECT m.deal_id FROM crm.deal_member m WHERE m.agent_id IN {me})', NULL),
+        ('deal', 'deal_make', 'INSERT', NULL, 'owner_id IS NULL OR owner_id IN {me}'),
+        ('deal', 'deal_change', 'UPDATE', 'owner_id IS NULL OR owner_id IN {me}', NULL),
         -- Who takes part is said by the owner of the deal; reading that asks for
         -- nothing, as the policy of deals itself reads it.
-        ('deal_member', 'deal_read', 'SELECT', 'true'),
-        ('deal_member', 'deal_make', 'INSERT', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
-        ('deal_member', 'deal_change', 'UPDATE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
-        ('deal_member', 'deal_write', 'DELETE', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
-        ('deal_history', 'deal_read', 'SELECT', '{seen}'),
-        ('deal_rate', 'deal_read', 'SELECT', '{seen}'),
-        ('deal_contact', 'deal_write', 'ALL', '{seen}'),
-        ('deal_milestone', 'deal_write', 'ALL', '{seen}'),
-        ('document', 'deal_write', 'ALL', '{seen}'),
-        ('deal_qualification', 'deal_write', 'ALL', '{seen}'),
-        ('quote', 'deal_write', 'ALL', 'deal_id IS NULL OR owner_id IN {me} OR {seen}'),
-        ('quote_line', 'deal_write', 'ALL', 'EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.quote_id)'),
-        ('task', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
-        ('task_series', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}'),
-        ('activity', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
-        ('satisfaction', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
-        ('reminder', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}'),
+        ('deal_member', 'deal_read', 'SELECT', 'true', NULL),
+        ('deal_member', 'deal_make', 'INSERT', NULL, '{owned}'),
+        ('deal_member', 'deal_change', 'UPDATE', '{owned}', NULL),
+        ('deal_member', 'deal_write', 'DELETE', '{owned}', NULL),
+        ('deal_history', 'deal_read', 'SELECT', '{seen}', NULL),
+        ('deal_rate', 'deal_read', 'SELECT', '{seen}', NULL),
+        ('deal_contact', 'deal_write', 'ALL', '{seen}', NULL),
+        ('deal_milestone', 'deal_write', 'ALL', '{seen}', NULL),
+        ('document', 'deal_write', 'ALL', '{seen}', NULL),
+        ('deal_qualification', 'deal_write', 'ALL', '{seen}', NULL),
+        -- One's own is seen and changed, of whatever deal; made is what is of none
+        -- or of one that is seen.
+        ('quote', 'deal_write', 'ALL', 'deal_id IS NULL OR owner_id IN {me} OR {seen}', 'deal_id IS NULL OR {seen}'),
+        ('quote', 'deal_change', 'UPDATE', 'deal_id IS NULL OR owner_id IN {me} OR {seen}', NULL),
+        ('quote_line', 'deal_write', 'ALL', 'EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.quote_id)', NULL),
+        ('task', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}', 'deal_id IS NULL OR {seen}'),
+        ('task', 'deal_change', 'UPDATE', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}', NULL),
+        ('task_series', 'deal_write', 'ALL', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}', 'deal_id IS NULL OR {seen}'),
+        ('task_series', 'deal_change', 'UPDATE', 'deal_id IS NULL OR assignee_id IN {me} OR author_id IN {me} OR {seen}', NULL),
+        -- The call of a task, too, is of its deal.
+        ('activity', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}',
+         'deal_id IS NULL OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = {row}.task_id AND t.deal_id = {row}.deal_id)'),
+        ('activity', 'deal_change', 'UPDATE', 'deal_id IS NULL OR agent_id IN {me} OR {seen}', NULL),
+        ('satisfaction', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}', 'deal_id IS NULL OR {seen}'),
+        ('satisfaction', 'deal_change', 'UPDATE', 'deal_id IS NULL OR agent_id IN {me} OR {seen}', NULL),
+        ('reminder', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen}', 'deal_id IS NULL OR {seen}'),
+        ('reminder', 'deal_change', 'UPDATE', 'deal_id IS NULL OR agent_id IN {me} OR {seen}', NULL),
         -- Who finishes a task tells its author, of whatever deal.
-        ('notification', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = {row}.task_id)'),
-        ('ownership_history', 'deal_read', 'SELECT', 'entity <> ''deal'' OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)'),
-        ('assignment_log', 'deal_read', 'SELECT', 'what <> ''deal'' OR agent_id IN {me} OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)'),
-        ('assignment_log', 'deal_make', 'INSERT', 'true'),
-        ('audit_log', 'deal_read', 'SELECT', 'relation <> ''quote'' OR EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.row_id)')
-    ) AS p (relation, name, command, condition)
+        ('notification', 'deal_write', 'ALL', 'deal_id IS NULL OR agent_id IN {me} OR {seen} OR EXISTS (SELECT FROM crm.task t WHERE t.id = {row}.task_id)', NULL),
+        ('ownership_history', 'deal_read', 'SELECT', 'entity <> ''deal'' OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)', NULL),
+        ('assignment_log', 'deal_read', 'SELECT', 'what <> ''deal'' OR agent_id IN {me} OR EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.record_id)', NULL),
+        ('assignment_log', 'deal_make', 'INSERT', NULL, 'true'),
+        ('audit_log', 'deal_read', 'SELECT', 'relation <> ''quote'' OR EXISTS (SELECT FROM crm.quote q WHERE q.id = {row}.row_id)', NULL)
+    ) AS p (relation, name, command, condition, check_condition)
+    -- Within sub-selects columns are those of the table of the policy, whatever columns others get.
+    CROSS JOIN LATERAL (
+        SELECT u.n, replace(replace(replace(replace(u.condition, '{seen}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id)'),
+                                            '{owned}', 'EXISTS (SELECT FROM crm.deal d WHERE d.id = {row}.deal_id AND (d.owner_id IS NULL OR d.owner_id IN {me}))'),
+                                    '{me}', '(SELECT a.id FROM crm.agent a WHERE a.role_name = CURRENT_USER)'), '{row}', p.relation) AS condition
+        FROM unnest(ARRAY[p.condition, p.check_condition]) WITH ORDINALITY AS u (condition, n)) AS e
+    GROUP BY p.relation, p.name, p.command
 $$;
-COMMENT ON FUNCTION crm.deal_policies() IS 'Internal: the row level security policies of crm.enable_deal_security(), without those of who sees all.';
+COMMENT ON FUNCTION crm.deal_policies() IS 'Internal: the row level security policies of crm.enable_deal_security(), without those of who sees all. All names begin with crm_deal_, which are those of crm alone.';
+
+CREATE FUNCTION crm.present_deal_policies(OUT relation text, OUT name text, OUT command text, OUT roles text[], OUT is_permissive boolean, OUT condition text, OUT check_condition text) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.relname, p.polname, CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+           ARRAY(SELECT CASE WHEN r = 0 THEN '' ELSE pg_get_userbyid(r)::text END FROM unnest(p.polroles) r ORDER BY 1), p.polpermissive,
+           pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    WHERE c.relnamespace = 'crm'::regnamespace AND p.polname ~ '^crm_deal_(read|make|change|write|see_all)$'
+      AND c.relname IN (SELECT d.relation FROM crm.deal_policies() d)
+$$;
+COMMENT ON FUNCTION crm.present_deal_policies() IS 'Internal: the policies of crm.enable_deal_security() that are there; of roles, the empty name is everybody.';
+
+CREATE FUNCTION crm.deal_overseers() RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT p.roles FROM crm.present_deal_policies() p WHERE p.relation = 'deal' AND p.name = 'crm_deal_see_all' AND p.roles <> '{""}'),
+                    ARRAY(SELECT DISTINCT r FROM crm.present_deal_policies() p CROSS JOIN unnest(p.roles) r WHERE p.name = 'crm_deal_see_all' AND r <> '' ORDER BY 1))
+$$;
+COMMENT ON FUNCTION crm.deal_overseers() IS 'Internal: the roles that see all deals, as the policy of crm.deal says, or those of the other tables where it is missing.';
+
+CREATE FUNCTION crm.wrong_deal_policies(see_all text[], OUT relation text, OUT name text, OUT statement text) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    WITH expected AS (
+        SELECT d.*, '{""}'::text[] AS roles FROM crm.deal_policies() d
+        UNION ALL
+        SELECT DISTINCT d.relation, 'crm_deal_see_all', 'ALL', 'true', NULL, ARRAY(SELECT DISTINCT r FROM unnest(see_all) r ORDER BY 1)
+        FROM crm.deal_policies() d WHERE see_all <> '{}'
+    )
+    SELECT relation, name,
+           CASE WHEN p.command IS NOT NULL THEN format('DROP POLICY %I ON crm.%I;', name, relation) ELSE '' END
+           || CASE WHEN e.command IS NOT NULL
+                   THEN format('CREATE POLICY %I ON crm.%I FOR %s', name, relation, e.command)
+                        || CASE WHEN e.roles <> '{""}' THEN ' TO ' || (SELECT string_agg(quote_ident(r), ', ') FROM unnest(e.roles) r) ELSE '' END
+                        || coalesce(' USING (' || e.condition || ')', '') || coalesce(' WITH CHECK (' || e.check_condition || ')', '')
+                   ELSE '' END
+    FROM expected e FULL JOIN crm.present_deal_policies() p USING (relation, name)
+    WHERE EXISTS (SELECT FROM pg_class c WHERE c.relname = relation AND c.relnamespace = 'crm'::regnamespace)
+      -- Of what a policy says, that it lets all pass is seen in any case.
+      AND (e.command, e.roles, true, e.condition IS NULL, e.condition = 'true', e.check_condition IS NULL, e.check_condition = 'true')
+          IS DISTINCT FROM
+          (p.command, p.roles, p.is_permissive, p.condition IS NULL, p.condition = 'true', p.check_condition IS NULL, p.check_condition = 'true')
+$$;
+COMMENT ON FUNCTION crm.wrong_deal_policies(text[]) IS 'Internal: the policies of crm.enable_deal_security() that are missing, there though they should not be, or changed so that they are of another command or other roles or let all rows pass, each with the statement that mends it.';
 
 CREATE FUNCTION crm.make_deal_policies(see_all text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    policy record;
-    everyone CONSTANT text := (SELECT string_agg(quote_ident(r), ', ') FROM unnest(see_all) r);
+    item record;
 BEGIN
-    PERFORM crm.drop_deal_policies();
-    FOR policy IN SELECT * FROM crm.deal_policies() LOOP
-        EXECUTE format('CREATE POLICY %I ON crm.%I FOR %s %s (%s)', policy.name, policy.relation, policy.command,
-                       CASE policy.command WHEN 'INSERT' THEN 'WITH CHECK' ELSE 'USING' END, policy.condition);
+    FOR item IN SELECT w.statement FROM crm.wrong_deal_policies(see_all) w ORDER BY w.relation, w.name LOOP
+        EXECUTE item.statement;
     END LOOP;
-    FOR policy IN SELECT DISTINCT p.relation FROM crm.deal_policies() p ORDER BY 1 LOOP
-        IF everyone IS NOT NULL THEN
-            EXECUTE format('CREATE POLICY deal_see_all ON crm.%I TO %s USING (true)', policy.relation, everyone);
-        END IF;
-        EXECUTE format('ALTER TABLE crm.%I ENABLE ROW LEVEL SECURITY', policy.relation);
+    FOR item IN SELECT c.relname FROM pg_class c
+                WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN (SELECT d.relation FROM crm.deal_policies() d) AND NOT c.relrowsecurity ORDER BY 1 LOOP
+        EXECUTE format('ALTER TABLE crm.%I ENABLE ROW LEVEL SECURITY', item.relname);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION crm.make_deal_policies(text[]) IS 'Internal: makes the policies of crm.enable_deal_security() anew, with the roles that see all. Errors: 42501 not the owner.';
+COMMENT ON FUNCTION crm.make_deal_policies(text[]) IS 'Internal: makes the policies of crm.enable_deal_security() that are missing, with the roles that see all; those that are right stay. Errors: 42501 not the owner.';
 
 CREATE FUNCTION crm.drop_deal_policies() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    policy record;
+    item record;
 BEGIN
-    FOR policy IN
-        SELECT c.relname, array_agg(p.polname) FILTER (WHERE p.polname ~ '^deal_(read|make|change|write|see_all)$') AS names,
-               bool_and(p.polname ~ '^deal_(read|make|change|write|see_all)$') AS is_last
-        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
-        WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN (SELECT d.relation FROM crm.deal_policies() d)
-        GROUP BY c.relname ORDER BY c.relname
+    FOR item IN
+        SELECT p.relation, string_agg(format('DROP POLICY %I ON crm.%I', p.name, p.relation), ';' ORDER BY p.name) AS statement
+        FROM crm.present_deal_policies() p GROUP BY p.relation ORDER BY p.relation
     LOOP
-        CONTINUE WHEN policy.names IS NULL;
-        FOR n IN 1 .. cardinality(policy.names) LOOP
-            EXECUTE format('DROP POLICY %I ON crm.%I', policy.names[n], policy.relname);
-        END LOOP;
+        EXECUTE item.statement;
         -- Policies of the user's hold on.
-        IF policy.is_last THEN
-            EXECUTE format('ALTER TABLE crm.%I DISABLE ROW LEVEL SECURITY', policy.relname);
+        IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('crm.%I', item.relation)::regclass) THEN
+            EXECUTE format('ALTER TABLE crm.%I DISABLE ROW LEVEL SECURITY', item.relation);
         END IF;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION crm.drop_deal_policies() IS 'Internal: removes the policies of crm.enable_deal_security(), and turns row level security off where there are no others. Errors: 42501 not the owner.';
 
-CREATE FUNCTION crm.missing_deal_policies() RETURNS text[]
+CREATE FUNCTION crm.wrong_deal_tables() RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(DISTINCT 'crm.' || d.relation ORDER BY 'crm.' || d.relation)
-    FROM crm.deal_policies() d JOIN pg_class c ON c.relname = d.relation AND c.relnamespace = 'crm'::regnamespace
-    WHERE (NOT c.relrowsecurity OR NOT crm.object_exists('policy', d.relation, d.name))
-      AND EXISTS (SELECT FROM pg_class o WHERE o.oid = to_regclass('crm.deal') AND o.relrowsecurity)
-      AND EXISTS (SELECT FROM pg_policy p JOIN pg_class o ON o.oid = p.polrelid AND o.relnamespace = 'crm'::regnamespace
-                  WHERE p.polname ~ '^deal_(read|make|change|write|see_all)$')
+    SELECT array_agg(DISTINCT 'crm.' || t.relation ORDER BY 'crm.' || t.relation)
+    FROM (SELECT w.relation FROM crm.wrong_deal_policies(crm.deal_overseers()) w
+          UNION
+          SELECT c.relname FROM pg_class c
+          WHERE c.relnamespace = 'crm'::regnamespace AND c.relname IN (SELECT d.relation FROM crm.deal_policies() d) AND NOT c.relrowsecurity) t
+    WHERE EXISTS (SELECT FROM crm.present_deal_policies())
 $$;
-COMMENT ON FUNCTION crm.missing_deal_policies() IS 'Internal: the tables that lack a policy of crm.enable_deal_security() though it is on; null when there are none or it is off.';
+COMMENT ON FUNCTION crm.wrong_deal_tables() IS 'Internal: the tables of which, though crm.enable_deal_security() is on, policies are missing or changed or row level security is off; null when there are none or it is off. It is on while any of its policies is there.';
 
 CREATE FUNCTION crm.restore_deal_policies() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF crm.missing_deal_policies() IS NOT NULL THEN
-        PERFORM crm.make_deal_policies(ARRAY(
-            SELECT DISTINCT r.rolname::text FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid AND c.relnamespace = 'crm'::regnamespace
-            JOIN pg_roles r ON r.oid = ANY (p.polroles) WHERE p.polname = 'deal_see_all' ORDER BY 1));
+    IF crm.wrong_deal_tables() IS NOT NULL THEN
+        PERFORM crm.make_deal_policies(crm.deal_overseers());
     END IF;
 END
 $$;
@@ -725,15 +771,21 @@ CREATE FUNCTION crm.enable_deal_security(see_all text[] DEFAULT '{crm_admin,crm_
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    known text[] := ARRAY(SELECT r FROM unnest(see_all) r WHERE EXISTS (SELECT FROM pg_roles p WHERE p.rolname = r) ORDER BY r);
+    known text[] := ARRAY(SELECT DISTINCT r FROM unnest(see_all) r WHERE EXISTS (SELECT FROM pg_roles p WHERE p.rolname = r) ORDER BY r);
+    stranger text;
 BEGIN
     PERFORM crm.require_installed();
+    SELECT r INTO stranger FROM unnest(see_all) r
+    WHERE r IS NULL OR NOT r = ANY (known || '{crm_admin,crm_manager,crm_marketer,crm_analyst}'::text[]) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'role "%" does not exist', coalesce(stranger, 'null') USING ERRCODE = 'undefined_object', HINT = 'SELECT rolname FROM pg_roles lists them.';
+    END IF;
     PERFORM crm.make_deal_policies(known);
     RETURN format('deals are seen by their owners and members, unowned ones by all, and all deals by: %s',
                   coalesce(nullif(array_to_string(known, ', '), ''), 'the owner of the tables alone'));
 END
 $$;
-COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last, and who is a member of these; what hangs on a deal follows it, and own tasks, calls and quotes are seen in any case. Members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Errors: 42501 another called it.';
+COMMENT ON FUNCTION crm.enable_deal_security(text[]) IS 'Turns on row level security for deals and what belongs to them: an agent, known by the database role, reads the deals that he owns, is a member of (crm.deal_member) or that have no owner, and changes the first and last, and who is a member of these; what hangs on a deal follows it, and own tasks, calls and quotes are seen in any case. Members of the roles given see and change all. To be called by the owner of the tables, who is not bound by it. Takes ACCESS EXCLUSIVE on the tables, until the end of the transaction. Errors: 42501 another called it; 42704 a role that there is not, but for those of crm.create_roles().';
 
 CREATE FUNCTION crm.disable_deal_security() RETURNS void
 LANGUAGE plpgsql

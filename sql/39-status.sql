@@ -284,8 +284,21 @@ BEGIN
     RETURN QUERY SELECT 'encoding', 'warning', format('the database is in %s: names and addresses beyond ASCII are not understood', pg_encoding_to_char(encoding)),
                         'Use a database in UTF8.'
     FROM pg_database WHERE datname = current_database() AND pg_encoding_to_char(encoding) <> 'UTF8';
+    RETURN QUERY
+    WITH ours AS (SELECT s.kind, s.name FROM crm.schema_source() f, crm.schema_statements(f.source) s
+                  WHERE f.kind <> 'migration' AND s.kind IN ('table', 'view', 'sequence', 'function')),
+    present AS (
+        SELECT o.kind, o.name, c.oid::regclass::text AS identity, c.relowner AS owner
+        FROM ours o JOIN pg_class c ON c.relname = o.name AND c.relnamespace = 'crm'::regnamespace WHERE o.kind <> 'function'
+        UNION ALL
+        SELECT o.kind, o.name, p.oid::regprocedure::text, p.proowner
+        FROM ours o JOIN pg_proc p ON p.proname = o.name AND p.pronamespace = 'crm'::regnamespace
+        WHERE o.kind = 'function' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
+    SELECT p.kind || ' ' || p.name, 'error', format('belongs to %s, the tables to %s', pg_get_userbyid(p.owner), pg_get_userbyid(i.relowner)),
+           format('ALTER %s %s OWNER TO %I', upper(p.kind), p.identity, pg_get_userbyid(i.relowner))
+    FROM present p JOIN pg_class i ON i.oid = 'crm.installation'::regclass WHERE p.owner <> i.relowner ORDER BY 1, 4;
     FOR object IN
-        SELECT s.kind, s.relation, s.name, s.columns FROM crm.schema_source() f, crm.schema_statements(f.source) s
+        SELECT s.kind, s.relation, s.name, s.columns, s.statement FROM crm.schema_source() f, crm.schema_statements(f.source) s
         WHERE f.kind <> 'migration' AND crm.object_exists(s.kind, s.relation, s.name) IS NOT NULL
     LOOP
         IF NOT crm.object_exists(object.kind, object.relation, object.name) THEN
@@ -295,6 +308,11 @@ BEGIN
             RETURN QUERY SELECT 'table ' || object.name, 'error', format('column %s is missing', c), 'Run SELECT crm.install().'
             FROM unnest(object.columns) c
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = format('crm.%I', object.name)::regclass AND a.attname = c AND NOT a.attisdropped);
+        ELSIF object.kind = 'view' THEN
+            RETURN QUERY SELECT 'view ' || object.name, 'error', 'runs with the rights of its owner: whoever may read it sees rows that are hidden from him',
+                format('ALTER VIEW crm.%I SET (security_invoker = true)', object.name)
+            FROM pg_class c WHERE c.relname = object.name AND c.relnamespace = 'crm'::regnamespace AND c.relkind = 'v'
+              AND object.statement ~ '^[^(]*\(security_invoker = true' AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker' AND o.option_value::boolean);
         ELSIF object.kind = 'trigger' THEN
             RETURN QUERY SELECT 'trigger ' || object.name, 'error', format('disabled on crm.%s', object.relation),
                 format('ALTER TABLE crm.%I ENABLE TRIGGER %I', object.relation, object.name)
@@ -349,12 +367,12 @@ BEGIN
                             'SELECT * FROM crm.payment_key WHERE payment_id IS NULL: a row of crm.payment with provider and provider_payment_id takes over what was told.'
         FROM crm.payment_key k WHERE k.payment_id IS NULL HAVING count(*) > 0;
     END IF;
-    RETURN QUERY SELECT 'deal security', 'error', format('policies are missing on %s: deals or what hangs on them are not seen by those who should, or by others', array_to_string(m, ', ')), 'Run SELECT crm.install().'
-    FROM crm.missing_deal_policies() m WHERE m IS NOT NULL;
+    RETURN QUERY SELECT 'deal security', 'error', format('policies are missing or changed, or row level security is off, on %s: deals or what hangs on them are not seen by those who should, or by others', array_to_string(m, ', ')), 'Run SELECT crm.install().'
+    FROM crm.wrong_deal_tables() m WHERE m IS NOT NULL;
     RETURN QUERY SELECT 'table ' || c.relname, 'warning', 'row level security is on, but no policy lets anybody but its owner see a row',
                         format('CREATE POLICY ... ON crm.%1$I, or ALTER TABLE crm.%1$I DISABLE ROW LEVEL SECURITY', c.relname)
     FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'p') AND c.relrowsecurity
-      AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AND crm.missing_deal_policies() IS NULL;
+      AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AND crm.wrong_deal_tables() IS NULL;
     RETURN QUERY SELECT * FROM crm.match_status(as_of);
     RETURN QUERY SELECT * FROM crm.segment_status(as_of);
     IF crm.may_read('{crm.segment,crm.incentive,crm.archive_rule,crm.event_kind,crm.segment_goal,crm.pipeline,crm.stage,crm.stage_transition,crm.job,
@@ -367,4 +385,4 @@ BEGIN
     FROM crm.import_reject WHERE resolved_at IS NULL HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, missing or disabled objects, key versions, owner, encoding, jobs, match models, segments, and at what is configured (crm.validate_config()).';
+COMMENT ON FUNCTION crm.status(timestamptz) IS 'The state of the installation, a row a finding: item, state (ok, info, warning, error), detail and what to do about it. Looks at versions, owners, missing or disabled objects, views that run with other rights, key versions, encoding, who sees which deals, jobs, match models, segments, and at what is configured (crm.validate_config()).';

@@ -36,7 +36,9 @@ CREATE TABLE crm.business_hours (
 COMMENT ON TABLE crm.business_hours IS 'The working week of a calendar, one row an interval: around a lunch break, two; of a split shift, as many as there are. Intervals may not overlap (RM080).';
 INSERT INTO crm.business_hours (calendar, weekday, starts, ends) SELECT 'standard', d, '09:00', '18:00' FROM generate_series(1, 5) d;
 
+CREATE SEQUENCE crm.business_exception_id_seq;
 CREATE TABLE crm.business_exception (
+    id bigint PRIMARY KEY DEFAULT nextval('crm.business_exception_id_seq'), -- Number of the row.
     calendar text NOT NULL REFERENCES crm.business_calendar (name) ON UPDATE CASCADE ON DELETE CASCADE, -- The calendar.
     day date NOT NULL CHECK (day BETWEEN '1900-01-01' AND '2399-12-31'), -- The day.
     starts time CHECK (starts < '24:00'), -- From when it is worked; null on a day without work.

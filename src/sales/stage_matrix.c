@@ -18,6 +18,7 @@
 
 #include "crm.h"
 #include "history/change.h"
+#include "rule/compile.h"
 #include "sales/stage_matrix.h"
 
 typedef struct MoveKey
@@ -117,6 +118,18 @@ word_field(HeapTuple row, int number)
 	return value == NULL ? "" : value;
 }
 
+/* A column of a table that the owner may alter: what is read as another type would be read wrongly. */
+static void
+check_type(int number, bool is_right)
+{
+	if (!is_right)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of the stages of crm is of type %s",
+						SPI_fname(SPI_tuptable->tupdesc, number), format_type_be(SPI_gettypeid(SPI_tuptable->tupdesc, number))),
+				 errhint("Give it the type that crm.install() gives it.")));
+}
+
 static const CrmRule *
 rule_field(HeapTuple row, int number)
 {
@@ -127,6 +140,8 @@ rule_field(HeapTuple row, int number)
 
 	if (isnull)
 		return NULL;
+	check_type(number, strcmp(SPI_gettype(SPI_tuptable->tupdesc, number), "rule") == 0 &&
+			   crm_rule_type_is_ours(SPI_gettypeid(SPI_tuptable->tupdesc, number)));
 	old = MemoryContextSwitchTo(matrix_context);
 	rule = palloc(sizeof(CrmRule));
 	*rule = crm_rule_get(PointerGetDatum(PG_DETOAST_DATUM_COPY(value)));
@@ -147,6 +162,7 @@ texts_field(HeapTuple row, int number, const char ***texts)
 	*texts = NULL;
 	if (isnull)
 		return 0;
+	check_type(number, SPI_gettypeid(SPI_tuptable->tupdesc, number) == TEXTARRAYOID);
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	*texts = MemoryContextAlloc(matrix_context, sizeof(char *) * (count + 1));
 	for (int i = 0; i < count; i++)

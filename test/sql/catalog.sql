@@ -79,6 +79,13 @@ FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = '
 JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = 'crm'::regnamespace AND i.indisprimary AND i.indkey[0] <> a.attnum
   AND c.relname NOT IN ('contact_key', 'deal_contact') ORDER BY 1;
+-- Changes of every table can be published.
+SELECT c.oid::regclass AS not_replicated FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind = 'r' AND c.relreplident = 'd'
+  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) ORDER BY 1;
+-- What type a column has is read of its statement.
+SELECT s.name AS relation, t.name, t.type FROM crm.schema_source() f CROSS JOIN crm.schema_statements(f.source) s CROSS JOIN crm.table_columns(s.statement) t
+WHERE f.kind = 'table' AND s.kind = 'table'
+  AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = format('crm.%I', s.name)::regclass AND a.attname = t.name AND a.atttypid = to_regtype(t.type)) ORDER BY 1, 2;
 -- Views run with the rights of whoever asks, but for the one that masks.
 SELECT oid::regclass AS view FROM pg_class WHERE relnamespace = 'crm'::regnamespace AND relkind = 'v'
   AND NOT coalesce(reloptions, '{}') @> '{security_invoker=true}' AND relname <> 'v_contact_masked' ORDER BY 1;

@@ -180,7 +180,17 @@ INSERT INTO crm.deal (id, name, owner_id) VALUES (900201, 'Ann''s', 900001), (90
 INSERT INTO crm.deal_member (deal_id, agent_id, role) VALUES (900201, 900002, 'designer');
 INSERT INTO crm.deal_milestone (deal_id, kind) SELECT id, 'delivery' FROM crm.deal WHERE id BETWEEN 900201 AND 900204;
 GRANT INSERT ON crm.deal_member TO regress_crm_bob;
+SAVEPOINT refused;
 SELECT crm.enable_deal_security('{regress_crm_boss,regress_crm_nobody}');
+ROLLBACK TO refused;
+SELECT crm.enable_deal_security('{crm_admin}') IS NOT NULL AS one_of_ours_may_be_missing;
+-- Policies of the user are nobody's business.
+CREATE POLICY deal_read ON crm.deal TO regress_crm_boss USING (false);
+CREATE POLICY crm_deal_mine ON crm.loss_reason TO regress_crm_boss USING (false);
+SELECT crm.enable_deal_security('{regress_crm_boss}');
+SELECT polname, polroles::regrole[], polcmd FROM pg_policy WHERE polrelid = 'crm.deal'::regclass ORDER BY 1;
+DROP POLICY deal_read ON crm.deal;
+DROP POLICY crm_deal_mine ON crm.loss_reason;
 SET LOCAL ROLE regress_crm_bob;
 SELECT id, name FROM crm.deal WHERE id BETWEEN 900201 AND 900204 ORDER BY id;
 SELECT deal_id FROM crm.deal_milestone WHERE deal_id BETWEEN 900201 AND 900204 ORDER BY 1;
@@ -248,6 +258,17 @@ SET LOCAL ROLE regress_crm_bob;
 SAVEPOINT refused;
 INSERT INTO crm.task (title, deal_id, assignee_id) VALUES ('spy', 900201, 900001);
 ROLLBACK TO refused;
+INSERT INTO crm.task (title, deal_id, assignee_id) VALUES ('spy', 900201, 900002);
+ROLLBACK TO refused;
+INSERT INTO crm.quote (deal_id, owner_id, currency) VALUES (900201, 900002, 'USD');
+ROLLBACK TO refused;
+INSERT INTO crm.activity (contact_id, kind, direction, deal_id, agent_id) VALUES (900301, 'call', 'out', 900201, 900002);
+ROLLBACK TO refused;
+-- The call of a task of one's own is entered, and what is of no deal or of one's own.
+SELECT crm.log_call(900301, 'reached', task_id => 900502, agent_id => 900002) IS NOT NULL AS logged;
+INSERT INTO crm.task (title, deal_id, assignee_id) VALUES ('own', 900202, 900002), ('of no deal', NULL, 900001);
+INSERT INTO crm.quote (deal_id, owner_id, currency) VALUES (900202, 900002, 'USD');
+ROLLBACK TO refused;
 UPDATE crm.quote SET description = 'spy' WHERE id BETWEEN 900401 AND 900404 RETURNING id;
 DELETE FROM crm.task WHERE id BETWEEN 900501 AND 900504 RETURNING id;
 RESET ROLE;
@@ -280,13 +301,24 @@ SELECT count(*) FROM crm.deal d WHERE d.id BETWEEN 900201 AND 900202 UNION ALL S
 RESET ROLE;
 -- Policies that are lost are named, and come back with the roles that see all.
 SELECT * FROM crm.status() WHERE item = 'deal security';
-DROP POLICY deal_read ON crm.deal;
-DROP POLICY deal_write ON crm.task;
-DROP POLICY deal_see_all ON crm.task;
+DROP POLICY crm_deal_read ON crm.deal;
+DROP POLICY crm_deal_write ON crm.task;
+DROP POLICY crm_deal_see_all ON crm.reminder;
+ALTER POLICY crm_deal_write ON crm.document USING (true);
+ALTER POLICY crm_deal_write ON crm.activity WITH CHECK (true);
+ALTER POLICY crm_deal_see_all ON crm.satisfaction TO public;
+ALTER POLICY crm_deal_see_all ON crm.deal TO public;
 ALTER TABLE crm.quote DISABLE ROW LEVEL SECURITY;
+SELECT detail, hint FROM crm.status() WHERE item = 'deal security';
+SELECT oid AS kept FROM pg_policy WHERE polname = 'crm_deal_read' AND polrelid = 'crm.deal_history'::regclass \gset
+SELECT replace(crm.install(), crm.code_version(), $$N$$) AS install;
 SELECT * FROM crm.status() WHERE item = 'deal security';
-SELECT crm.install();
-SELECT * FROM crm.status() WHERE item = 'deal security';
+SELECT count(*) AS those_that_are_right_are_not_made_again FROM pg_policy WHERE oid = :kept;
+-- Row level security that is off on deals alone is no security.
+ALTER TABLE crm.deal DISABLE ROW LEVEL SECURITY;
+SELECT detail FROM crm.status() WHERE item = 'deal security';
+SELECT crm.install() IS NOT NULL AS installed;
+SELECT relrowsecurity FROM pg_class WHERE oid = 'crm.deal'::regclass;
 SELECT polname, polroles::regrole[] FROM pg_policy WHERE polrelid IN ('crm.deal'::regclass, 'crm.task'::regclass) ORDER BY polrelid::regclass::text, polname;
 SELECT relrowsecurity FROM pg_class WHERE oid = 'crm.quote'::regclass;
 -- What the user made stays.

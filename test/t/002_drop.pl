@@ -60,6 +60,17 @@ is($node->safe_psql('postgres', "SELECT string_agg(item || ': ' || detail, '; ' 
 	'index contact_name_key: missing on crm.contact; trigger audit_update: missing on crm.contact; trigger key_update: disabled on crm.contact', 'status names them');
 like($node->safe_psql('postgres', 'SELECT crm.install()'), qr/repaired: 2 objects/, 'install() repairs two');
 
+# With the rights that the roles had, on what comes back and on what was dropped with CASCADE.
+$node->safe_psql('postgres', 'SELECT crm.create_roles()');
+my $grants = "SELECT c.relname, c.relacl FROM pg_class c WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY 1";
+sub acl_lines { return join "\n", map { my ($name, $acl) = split /\|/, $_, 2; map { "$name $_" } sort split /,/, $acl =~ tr/{}//dr } split /\n/, $_[0]; }
+my $granted = acl_lines($node->safe_psql('postgres', $grants));
+like($granted, qr/^v_deal .*crm_agent=r/m, 'roles have rights');
+$node->safe_psql('postgres', 'DROP TABLE crm.referral CASCADE; SELECT crm.install()');
+crm_same(acl_lines($node->safe_psql('postgres', $grants)), $granted, 'of a table that was dropped');
+$node->safe_psql('postgres', 'DROP EXTENSION crm CASCADE; CREATE EXTENSION crm; SELECT crm.install()');
+crm_same(acl_lines($node->safe_psql('postgres', $grants)), $granted, 'after DROP EXTENSION CASCADE');
+
 # Uninstalling.
 ($status, $out, $err) = $node->psql('postgres', "SELECT crm.uninstall('elsewhere')");
 like($err, qr/RM012|removes every contact/, 'uninstall() wants the name of the database');

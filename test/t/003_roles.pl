@@ -64,6 +64,22 @@ $node->safe_psql('other', 'GRANT USAGE, CREATE ON SCHEMA crm TO owner');
 ($status, $out, $err) = $node->psql('other', 'SELECT crm.install()', extra_params => [ '-U', 'owner' ]);
 like($out, qr/installed/, 'and then it works');
 
+# There the superuser neither mends nor upgrades the owner's tables as his own.
+for my $call ('install', 'upgrade')
+{
+	($status, $out, $err) = $node->psql('other', "\\set VERBOSITY verbose\nDROP VIEW crm.v_lifecycle; SELECT crm.$call()");
+	like($err, qr/ERROR:\s+42501: the tables of crm belong to role "owner", not to .*HINT:\s+SET LOCAL ROLE owner;/s, "a superuser's $call() is refused");
+	$node->safe_psql('other', "BEGIN; ALTER EXTENSION crm UPDATE; SET LOCAL ROLE owner; SELECT crm.$call(); COMMIT");
+	is($node->safe_psql('other', "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'crm.v_lifecycle'::regclass"), 'owner', "as the owner it works: $call()");
+}
+$node->safe_psql('other', 'ALTER TABLE crm.referral OWNER TO postgres; ALTER FUNCTION crm.link_identity(bigint, text, text, jsonb) OWNER TO postgres');
+is($node->safe_psql('other', "SELECT string_agg(item || ' ' || detail, '; ' ORDER BY item) FROM crm.status() WHERE state = 'error'"),
+	'function link_identity belongs to postgres, the tables to owner; table referral belongs to postgres, the tables to owner', 'what belongs to another is named');
+($status, $out, $err) = $node->psql('other', 'SELECT crm.install()', extra_params => [ '-U', 'owner' ]);
+like($err, qr/relation "crm.referral" belongs to another role, "postgres".*HINT:\s+ALTER TABLE crm.referral OWNER TO owner/s, 'and refused');
+$node->safe_psql('other', $_) for split /\n/, $node->safe_psql('other', "SELECT hint FROM crm.status() WHERE state = 'error'");
+is($node->safe_psql('other', "SELECT count(*) FROM crm.status() WHERE state = 'error'"), '0', 'the hints mend it');
+
 # What the owner installed, a superuser restores, also into another database.
 my $dir = PostgreSQL::Test::Utils::tempdir();
 $node->safe_psql('postgres', 'CREATE DATABASE restored');

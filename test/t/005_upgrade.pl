@@ -98,6 +98,8 @@ SQL
 	{
 		is($node->safe_psql($db, "BEGIN; INSERT INTO crm.deal (name, amount) VALUES ('x', 1); UPDATE crm.deal SET amount = 2 WHERE name = 'x'; SELECT count(*) FROM crm.deal_history WHERE deal_id = (SELECT max(id) FROM crm.deal); ROLLBACK"),
 			'2', 'deals are written');
+		($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\nSELECT crm.contact_card(1)");
+		like($err, qr/ERROR:\s+RM011: .*HINT:\s+Run SELECT crm\.upgrade/s, 'nor the card of a contact shown');
 		for my $write ("INSERT INTO crm.stage (pipeline_id, name, position) VALUES (1, 'x', 99)", "UPDATE crm.stage SET position = 99 WHERE id = 1")
 		{
 			($status, $out, $err) = $node->psql($db, "\\set VERBOSITY verbose\n$write");
@@ -169,6 +171,39 @@ my $grants = "SELECT c.relname, a.grantee::regrole, string_agg(a.privilege_type,
 $node->safe_psql('postgres', "CREATE DATABASE granted_fresh");
 $node->safe_psql('granted_fresh', "CREATE EXTENSION crm; SELECT crm.install(roles => true)");
 crm_same($node->safe_psql('granted', $grants), $node->safe_psql('granted_fresh', $grants), 'roles have the rights of a fresh install');
+
+# What the user has under a name of something new is named, and not taken over; policies are nobody's business.
+$node->safe_psql('postgres', 'CREATE DATABASE inway');
+$node->safe_psql('inway', "CREATE EXTENSION crm VERSION '$released[-1]'; SELECT crm.install(); CREATE FUNCTION public.mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
+my $new_triggers = "SELECT s.relation || ' ' || s.name FROM crm.schema_source() f, crm.schema_statements(f.source) s
+	WHERE s.kind = 'trigger' AND to_regclass('crm.' || s.relation) IS NOT NULL AND NOT crm.object_exists(s.kind, s.relation, s.name) ORDER BY 1 LIMIT 1";
+$node->safe_psql('inway', 'ALTER EXTENSION crm UPDATE');
+my ($table, $trigger) = split / /, $node->safe_psql('inway', $new_triggers);
+SKIP:
+{
+	skip 'no new trigger', 2 if !defined $trigger;
+	$node->safe_psql('inway', "CREATE TRIGGER $trigger BEFORE UPDATE ON crm.$table FOR EACH ROW EXECUTE FUNCTION public.mine()");
+	my ($status, $out, $err) = $node->psql('inway', "\\set VERBOSITY verbose\nSELECT crm.upgrade()");
+	like($err, qr/ERROR:\s+42710: trigger "$trigger" on crm.$table is in the way.*HINT:\s+Move it: ALTER TRIGGER/s, 'a trigger in the way');
+	$node->safe_psql('inway', "ALTER TRIGGER $trigger ON crm.$table RENAME TO my_own");
+}
+SKIP:
+{
+	skip 'no new column', 1 if $node->safe_psql('inway', "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'crm.stage_transition'::regclass AND attname = 'roles')") eq 't';
+	$node->safe_psql('inway', 'ALTER TABLE crm.stage_transition ADD COLUMN roles text');
+	my ($status, $out, $err) = $node->psql('inway', "\\set VERBOSITY verbose\nSELECT crm.upgrade()");
+	like($err, qr/ERROR:\s+42701: column "roles" of table "crm.stage_transition" is in the way: it is of type text, that of crm of type text\[\]/, 'a column in the way');
+	$node->safe_psql('inway', 'ALTER TABLE crm.stage_transition RENAME COLUMN roles TO my_roles');
+}
+$node->safe_psql('inway', "CREATE ROLE watcher; CREATE POLICY deal_read ON crm.deal TO watcher USING (id < 0); CREATE POLICY deal_write ON crm.task USING (id < 0); ALTER TABLE crm.deal ENABLE ROW LEVEL SECURITY");
+my $policies = "SELECT c.relname, c.relrowsecurity, p.polname, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid) FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid
+	WHERE c.relnamespace = 'crm'::regnamespace AND (c.relrowsecurity OR p.polname IS NOT NULL) ORDER BY 1, 3";
+my $own_policies = $node->safe_psql('inway', $policies);
+like($node->safe_psql('inway', 'SELECT crm.upgrade()'), qr/upgraded from/, 'renamed, they are no hindrance');
+is($node->safe_psql('inway', $policies), $own_policies, 'policies of the user are as they were');
+is($node->safe_psql('inway', "SELECT count(*) FROM pg_trigger WHERE tgname = 'my_own' AND tgfoid = 'public.mine'::regproc"), defined $trigger ? '1' : '0', 'and his trigger');
+$node->safe_psql('inway', "SELECT crm.enable_deal_security('{}'); SELECT crm.disable_deal_security()");
+like($node->safe_psql('inway', $policies), qr/^deal\|t\|deal_read\|.*\ntask\|t\|deal_write\|[^\n]*$/, 'nor does the security of deals take them along');
 
 # A view that the user replaced is kept, one that nobody touched is brought up
 # to date: two older statements, as an older release would have left them.

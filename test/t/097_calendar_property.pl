@@ -68,7 +68,7 @@ for my $number (1 .. $calendars)
 		my $day = int(rand(20)) - 10;
 		next if $done{$day}++;
 		my @hours = rand() < 0.4 ? () : hours(1);
-		push @insert, @hours ? (map { "INSERT INTO crm.business_exception VALUES ('c$number', date '$middle' + $day, '$_->[0]', '$_->[1]', 'other')" } @hours) : "INSERT INTO crm.business_exception (calendar, day) VALUES ('c$number', date '$middle' + $day)";
+		push @insert, @hours ? (map { "INSERT INTO crm.business_exception (calendar, day, starts, ends, name) VALUES ('c$number', date '$middle' + $day, '$_->[0]', '$_->[1]', 'other')" } @hours) : "INSERT INTO crm.business_exception (calendar, day) VALUES ('c$number', date '$middle' + $day)";
 	}
 	if (rand() < 0.5)
 	{
