@@ -113,7 +113,18 @@ DELETE FROM crm.deal WHERE id = 900011;
 DELETE FROM crm.deal WHERE id = 900010;
 SELECT name, stage, base_amount, probability, recency, score FROM crm.deal_priorities('2020-04-09 00:00+00') WHERE deal_id > 900000 ORDER BY deal_id;
 SELECT * FROM crm.explain_deal_priority(900008, '2020-04-09 00:00+00');
-SELECT count(*) AS differ FROM crm.v_deal_priority p WHERE score IS DISTINCT FROM base_amount * probability * recency;
+SELECT count(*) AS differ FROM crm.v_deal_priority p WHERE score IS DISTINCT FROM round(base_amount * probability * recency, 2);
+-- In order, with the place; a deal of long ago has a score of 0.00.
+SELECT count(*) AS differ FROM (SELECT p.score, p.deal_id, p.rank, lag(p.score) OVER given AS before, lag(p.deal_id) OVER given AS deal_before, rank() OVER (ORDER BY p.score DESC NULLS LAST) AS place
+    FROM crm.deal_priorities('2020-04-09 00:00+00') WITH ORDINALITY p WINDOW given AS (ORDER BY p.ordinality)) p
+WHERE rank <> place OR before < score OR before = score AND deal_before > deal_id OR before IS NULL AND score IS NOT NULL AND deal_before IS NOT NULL;
+SELECT score FROM crm.deal_priorities('2029-04-09 00:00+00') WHERE deal_id = 900008;
+-- What is sold, as imports keep it.
+SAVEPOINT sold;
+SELECT crm.define_field('deal', 'product', 'text');
+UPDATE crm.deal SET attrs = attrs || '{"product": "Regress saw"}' WHERE id IN (900008, 900009);
+SELECT product, count(*), sum(base_amount) FROM crm.fact_deal WHERE product = 'Regress saw' GROUP BY product;
+ROLLBACK TO sold;
 SELECT crm.explain_deal_priority(900001);
 
 -- One of long ago counts for nothing.
