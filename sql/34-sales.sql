@@ -397,6 +397,9 @@ BEGIN
     IF found_ids IS NULL THEN
         SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.role_name = agent AND a.active;
     END IF;
+    IF found_ids IS NULL AND agent ~ '^[0-9]{1,18}$' THEN
+        SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.id = agent::bigint AND a.active;
+    END IF;
     IF cardinality(found_ids) = 1 THEN
         RETURN found_ids[1];
     ELSIF found_ids IS NULL THEN
@@ -408,7 +411,7 @@ BEGIN
               HINT = 'Give the number of the agent, or the database role with which the agent works.';
 END
 $$;
-COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name; of those who are active. Null for null. Errors: RM004 there is none, or several.';
+COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name, else the number itself, as text; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql

@@ -100,6 +100,7 @@ SELECT * FROM crm.what_if('[2020-03-01,2020-04-01)', 10, 0.6, 1000, 'Course');
 -- The plan: 5000, of which 700 are won and 0.67 of 2000 may be expected.  R-062
 INSERT INTO crm.deal (id, name, stage_id, amount, owner_id, created_at, closed_at) VALUES (900010, 'Won', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 700, 900002, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
 SELECT owner, plan, won, weighted, gap, currency FROM crm.plan_gap('Boris', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
+SELECT owner, plan, gap FROM crm.plan_gap('900002', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
 SELECT count(*) AS differ FROM crm.plan_gap(period => '[2099-03-01,2099-04-01)', as_of => '2099-03-05 00:00+00') WHERE gap <> plan - won - weighted;
 -- Of all: those of nobody, and a total, whose plan is that of the agents until everybody has a goal; parts of a goal are in it.
 INSERT INTO crm.deal (id, name, stage_id, amount, created_at, closed_at) VALUES (900011, 'Nobody''s', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 30, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
