@@ -247,6 +247,7 @@ LANGUAGE plpgsql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     base CONSTANT text := (SELECT b.code FROM crm.base_currency b);
+    digits CONSTANT integer := (SELECT c.digits FROM crm.currency c WHERE c.code = base);
     touch CONSTANT text := format('SELECT %I AS contact_id, %I::text AS channel, %I::timestamptz AS at FROM %s', contact_column, channel_column, at_column,
                                   coalesce(touches, 'crm.activity'::regclass));
 BEGIN
@@ -259,11 +260,17 @@ BEGIN
             SELECT o.contact_id, o.id, o.ordered_at, coalesce(o.base_amount, 0) AS amount FROM crm.sales_order o
             WHERE o.is_counted AND ($4 IS NULL OR o.ordered_at >= $4) AND ($5 IS NULL OR o.ordered_at < $5)),
         touched AS (SELECT o.*, t.channel, t.at FROM bought o LEFT JOIN touch t ON t.contact_id = o.contact_id AND t.at <= o.ordered_at AND t.at >= o.ordered_at - $2),
-        credited AS (%s)
-        SELECT channel, trim_scale(sum(credit)), trim_scale(sum(amount)), $6 FROM (
-            SELECT channel, credit, amount FROM credited
-            UNION ALL SELECT NULL, count(*), sum(amount) FROM (SELECT amount FROM touched GROUP BY contact_id, id, amount HAVING count(channel) = 0) u HAVING count(*) > 0) c
-        GROUP BY channel ORDER BY 2 DESC, 1', touch,
+        credited AS (%s),
+        share AS (
+            SELECT channel, round(sum(credit), 6) AS orders, round(sum(amount), $7) AS amount, row_number() OVER (ORDER BY channel IS NULL, sum(credit) DESC, channel) AS place
+            FROM (SELECT channel, credit, amount FROM credited
+                  UNION ALL SELECT NULL, count(*), sum(amount) FROM (SELECT amount FROM touched GROUP BY contact_id, id, amount HAVING count(channel) = 0) u HAVING count(*) > 0) c
+            GROUP BY channel)
+        -- What rounding takes or adds, the largest has.
+        SELECT s.channel, trim_scale(s.orders + CASE WHEN s.place = 1 THEN t.orders - sum(s.orders) OVER () ELSE 0 END),
+               trim_scale(s.amount + CASE WHEN s.place = 1 THEN t.amount - sum(s.amount) OVER () ELSE 0 END), $6
+        FROM share s CROSS JOIN (SELECT count(*) AS orders, sum(amount) AS amount FROM bought) t
+        ORDER BY 2 DESC, 1', touch,
         CASE WHEN model = 'markov' THEN '
             SELECT c.channel, c.credit, c.value AS amount
             FROM (SELECT crm.attribution($1, path, conversions, value, nulls) AS credits FROM (
@@ -278,7 +285,7 @@ BEGIN
             SELECT c.channel, c.credit, c.credit * x.amount AS amount
             FROM (SELECT amount, crm.attribution($1, channel, at, ordered_at, $3) AS credits FROM touched GROUP BY contact_id, id, amount) x, unnest(x.credits) c'
         END)
-    USING model, look_back, half_life, since, until, base;
+    USING model, look_back, half_life, since, until, base, digits;
 END
 $$;
-COMMENT ON FUNCTION crm.attribute_orders(text, interval, interval, timestamptz, timestamptz, regclass, name, name, name) IS 'What channels have of the orders that count (crm.sales_order.is_counted) in a period, until excluded: the number of orders and their amount in the base currency, each order shared among the touches of its contact in the time before it by a model of crm.attribution(). Touches are rows of crm.activity with their kind as the channel, or those of another table or view. The row with a null channel has the orders without a touch, so that totals are those of the orders; an order whose amount in the base currency is not known counts with amount 0. The model markov also takes the touches of the period after a contact''s last order in it as a path that led to nothing. Errors: 22004 model or half-life null; 22023 unknown model, half-life or time to look back that is too short or has months (half-life); 42703 no such column; 42501 no right to read.';
+COMMENT ON FUNCTION crm.attribute_orders(text, interval, interval, timestamptz, timestamptz, regclass, name, name, name) IS 'What channels have of the orders that count (crm.sales_order.is_counted) in a period, until excluded: the number of orders and their amount in the base currency, each order shared among the touches of its contact in the time before it by a model of crm.attribution(). Touches are rows of crm.activity with their kind as the channel, or those of another table or view. The row with a null channel has the orders without a touch, so that totals are those of the orders, exactly: orders are rounded to six digits, amounts to those of the currency, and the largest channel has the remainder; an order whose amount in the base currency is not known counts with amount 0. The model markov also takes the touches of the period after a contact''s last order in it as a path that led to nothing. Errors: 22004 model or half-life null; 22023 unknown model, half-life or time to look back that is too short or has months (half-life); 42703 no such column; 42501 no right to read.';

@@ -325,11 +325,11 @@ BEGIN
         from_id := crm.stage_id(pipeline_number, from_stage);
     END IF;
     to_id := crm.stage_id(pipeline_number, to_stage);
-    INSERT INTO crm.stage_transition AS t (from_stage_id, to_stage_id, guard, roles, required_fields) VALUES (from_id, to_id, $4, $5, $6)
+    INSERT INTO crm.stage_transition AS t (from_stage_id, to_stage_id, guard, roles, required_fields) VALUES (from_id, to_id, nullif($4, ''), $5, $6)
     ON CONFLICT (from_stage_id, to_stage_id) DO UPDATE
-    SET guard = coalesce(excluded.guard, t.guard), roles = coalesce(excluded.roles, t.roles),
+    SET guard = CASE WHEN $4 = '' THEN NULL ELSE coalesce(excluded.guard, t.guard) END, roles = coalesce(excluded.roles, t.roles),
         required_fields = coalesce(excluded.required_fields, t.required_fields)
-    WHERE excluded.guard IS NOT NULL OR excluded.roles IS NOT NULL OR excluded.required_fields IS NOT NULL
+    WHERE $4 IS NOT NULL OR excluded.roles IS NOT NULL OR excluded.required_fields IS NOT NULL
     RETURNING id INTO rule_id;
     IF NOT FOUND THEN
         SELECT t.id INTO rule_id FROM crm.stage_transition t
@@ -338,7 +338,7 @@ BEGIN
     RETURN rule_id;
 END
 $$;
-COMMENT ON FUNCTION crm.allow_transition(text, text, text, text, text[], text[]) IS 'Allows the move between two stages of a pipeline, or, from null, that a deal begins at to_stage; gives the number of the row in crm.stage_transition. guard, roles and required_fields say what the move asks for; of a move that is allowed already those that are given replace its own. Errors: RM004 unknown pipeline or stage; those of crm.guard_rule(); 42703 unknown field; 42704 unknown role.';
+COMMENT ON FUNCTION crm.allow_transition(text, text, text, text, text[], text[]) IS 'Allows the move between two stages of a pipeline, or, from null, that a deal begins at to_stage; gives the number of the row in crm.stage_transition. guard, roles and required_fields say what the move asks for; of a move that is allowed already those that are given replace its own, those that are null leave them as they are; an empty guard ('''') takes the guard away. Errors: RM004 unknown pipeline or stage; those of crm.guard_rule(); 42703 unknown field; 42704 unknown role.';
 
 CREATE FUNCTION crm.forbid_transition(pipeline text, from_stage text, to_stage text) RETURNS boolean
 LANGUAGE plpgsql
@@ -397,6 +397,9 @@ BEGIN
     IF found_ids IS NULL THEN
         SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.role_name = agent AND a.active;
     END IF;
+    IF found_ids IS NULL AND agent ~ '^[0-9]{1,18}$' THEN
+        SELECT array_agg(a.id) INTO found_ids FROM crm.agent a WHERE a.id = agent::bigint AND a.active;
+    END IF;
     IF cardinality(found_ids) = 1 THEN
         RETURN found_ids[1];
     ELSIF found_ids IS NULL THEN
@@ -408,7 +411,7 @@ BEGIN
               HINT = 'Give the number of the agent, or the database role with which the agent works.';
 END
 $$;
-COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name; of those who are active. Null for null. Errors: RM004 there is none, or several.';
+COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name, else the number itself, as text; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql
@@ -673,7 +676,7 @@ BEGIN
         started_text text, closed_text text, promised_text text, amount_text text, currency text, began_stage text, began_amount_text text,
         started date, closed date, promised date, amount numeric, began_stage_id bigint, began_amount numeric,
         attrs jsonb, stage_id bigint, kind text, owner_id bigint, company_id bigint,
-        deal_id bigint, new_id bigint, is_changed boolean, field text, reason text
+        given jsonb, news jsonb, deal_id bigint, new_id bigint, is_changed boolean, field text, reason text
     ) ON COMMIT DROP;
     EXECUTE format($query$
         INSERT INTO pg_temp.crm_deal_import (place, source_row, external_id, name, stage, owner, company, product,
@@ -769,11 +772,47 @@ BEGIN
     END IF;
     UPDATE pg_temp.crm_deal_import i SET stage_id = coalesce(s.merged_into_id, s.id), kind = s.kind
     FROM crm.stage s WHERE s.pipeline_id = target_pipeline_id AND lower(s.name) = lower(i.stage);
+    -- The close of an open deal is a promise.
+    UPDATE pg_temp.crm_deal_import i SET promised = coalesce(i.promised, i.closed), closed = NULL WHERE i.kind = 'open';
+    UPDATE pg_temp.crm_deal_import i SET name = coalesce(i.name, nullif(concat_ws(', ', i.product, i.company), ''), i.external_id) WHERE i.reason IS NULL;
+    UPDATE pg_temp.crm_deal_import i
+    SET given = jsonb_strip_nulls(jsonb_build_object('name', i.name, 'pipeline_id', target_pipeline_id, 'stage', lower(i.stage), 'owner', lower(i.owner),
+                                                     'company', lower(i.company), 'amount', i.amount, 'currency', i.currency, 'close_date', i.promised)) || jsonb_build_object('attrs', i.attrs)
+    WHERE i.reason IS NULL;
+
+    -- Of a deal that is there only what its row said otherwise the last time is news. Of
+    -- one whose last row is not known, it is what the deal was made with.
+    UPDATE pg_temp.crm_deal_import i
+    SET deal_id = d.id,
+        news = (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(i.given - 'attrs') g WHERE l.given -> g.key IS DISTINCT FROM g.value)
+               || jsonb_build_object('attrs', (SELECT coalesce(jsonb_object_agg(g.key, g.value), '{}') FROM jsonb_each(i.attrs) g
+                                               WHERE l.given -> 'attrs' -> g.key IS DISTINCT FROM g.value))
+    FROM crm.deal d
+    CROSS JOIN LATERAL (
+        SELECT coalesce(
+            (SELECT m.given FROM crm.imported_deal m WHERE m.deal_id = d.id),
+            (SELECT h.new_value || jsonb_build_object(
+                        'stage', (SELECT lower(s.name) FROM crm.stage s WHERE s.id = (h.new_value ->> 'stage_id')::bigint),
+                        'owner', (SELECT lower(a.name) FROM crm.agent a WHERE a.id = (h.new_value ->> 'owner_id')::bigint),
+                        'company', (SELECT lower(c.name) FROM crm.company c WHERE c.id = (h.new_value ->> 'company_id')::bigint))
+             FROM crm.deal_history h WHERE h.deal_id = d.id AND h.field = '*' AND h.old_value IS NULL)) AS given OFFSET 0) l
+    WHERE d.external_system = system AND d.external_id = i.external_id AND i.reason IS NULL;
+    UPDATE pg_temp.crm_deal_import i
+    SET name = CASE WHEN i.news ? 'name' THEN i.name ELSE d.name END,
+        owner = CASE WHEN i.news ? 'owner' THEN i.owner END, company = CASE WHEN i.news ? 'company' THEN i.company END,
+        amount = CASE WHEN i.news ? 'amount' THEN i.amount END, currency = CASE WHEN i.news ? 'currency' THEN i.currency END,
+        promised = CASE WHEN i.news ? 'close_date' THEN i.promised END, attrs = i.news -> 'attrs',
+        stage_id = CASE WHEN i.news ?| '{stage,pipeline_id}' THEN i.stage_id ELSE d.stage_id END,
+        kind = CASE WHEN i.news ?| '{stage,pipeline_id}' THEN i.kind ELSE s.kind END
+    FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
+    WHERE d.id = i.deal_id;
     UPDATE pg_temp.crm_deal_import i
     SET field = 'stage', reason = format('pipeline "%s" has no stage "%s"', pipeline, i.stage)
     WHERE i.reason IS NULL AND i.stage_id IS NULL;
-    -- The close of an open deal is a promise.
-    UPDATE pg_temp.crm_deal_import i SET promised = coalesce(i.promised, i.closed), closed = NULL WHERE i.kind = 'open';
+    -- Sources write 0 where a deal was lost; it is worth what was at stake.
+    UPDATE pg_temp.crm_deal_import i
+    SET amount = CASE WHEN i.deal_id IS NULL THEN coalesce(i.began_amount, i.amount) END
+    WHERE i.reason IS NULL AND i.kind = 'lost' AND i.amount = 0;
 
     -- Agents and companies by name; the missing ones are made.
     INSERT INTO crm.agent (name)
@@ -788,8 +827,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM crm.company c WHERE lower(c.name) = lower(i.company) AND c.deleted_at IS NULL)
     GROUP BY lower(i.company) ORDER BY lower(i.company);
     UPDATE pg_temp.crm_deal_import i
-    SET owner_id = a.id, company_id = c.id,
-        name = coalesce(i.name, nullif(concat_ws(', ', i.product, i.company), ''), i.external_id)
+    SET owner_id = a.id, company_id = c.id
     FROM pg_temp.crm_deal_import j
     LEFT JOIN (SELECT lower(name) AS key, min(id) AS id FROM crm.agent GROUP BY 1) a ON a.key = lower(j.owner)
     LEFT JOIN (SELECT lower(name) AS key, min(id) AS id FROM crm.company WHERE deleted_at IS NULL GROUP BY 1) c
@@ -798,8 +836,7 @@ BEGIN
 
     -- Deals that are there: what the source says wins, within the rules.
     UPDATE pg_temp.crm_deal_import i
-    SET deal_id = d.id,
-        is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.attrs)
+    SET is_changed = (d.name, d.stage_id, d.company_id, d.owner_id, d.amount, d.currency, d.close_date, d.attrs)
             IS DISTINCT FROM (i.name, i.stage_id, coalesce(i.company_id, d.company_id), coalesce(i.owner_id, d.owner_id),
                               coalesce(i.amount, d.amount), coalesce(i.currency, d.currency), coalesce(i.promised, d.close_date),
                               d.attrs || i.attrs),
@@ -812,7 +849,7 @@ BEGIN
             ELSE format('the deal may not move from "%s" to "%s"', (SELECT s.name FROM crm.stage s WHERE s.id = d.stage_id), i.stage)
         END
     FROM crm.deal d
-    WHERE d.external_system = system AND d.external_id = i.external_id AND i.reason IS NULL;
+    WHERE d.id = i.deal_id AND i.reason IS NULL;
 
     -- New ones that are closed stood open since they began: where the file says, or
     -- at the first stage from which deals may come there, if possible be won.
@@ -895,6 +932,10 @@ BEGIN
     FROM pg_temp.crm_deal_import i
     WHERE d.id = i.new_id AND i.began_stage_id IS NOT NULL;
 
+    INSERT INTO crm.imported_deal AS m (deal_id, given, imported_at)
+    SELECT coalesce(i.deal_id, i.new_id), i.given, as_of FROM pg_temp.crm_deal_import i WHERE i.reason IS NULL ORDER BY 1
+    ON CONFLICT (deal_id) DO UPDATE SET given = excluded.given, imported_at = excluded.imported_at WHERE m.given <> excluded.given;
+
     DELETE FROM crm.deal_import_reject r WHERE r.system = import_deals.system;
     INSERT INTO crm.deal_import_reject (system, external_id, field, reason, source_row)
     SELECT import_deals.system, i.external_id, i.field, i.reason, i.source_row
@@ -904,4 +945,4 @@ BEGIN
     DROP TABLE pg_temp.crm_deal_import;
 END
 $$;
-COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, promised, amount, currency, began_stage, began_amount); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns become custom fields in attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. A new deal that is won or lost and has started and closed was open in between: at began_stage, otherwise at the first stage at which it may begin and from which it may come where it is, if possible be won; for began_amount, otherwise amount. promised is crm.deal.close_date; without it that is null, but for open deals closed. Run again it updates what changed: deals are known by system and external_id. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';
+COMMENT ON FUNCTION crm.import_deals(regclass, text, text, jsonb, text[], text[], text[], text, text, text, timestamptz) IS 'Takes deals from a relation (a staging table of texts will do), set by set. columns says which column has which field (external_id, name, stage, owner, company, product, started, closed, promised, amount, currency, began_stage, began_amount); without it they are found under their usual names, such as opportunity_id or deal_stage; other columns become custom fields in attrs. A pipeline that is missing is made from the stages that occur, or from stages in that order, with won and lost; agents and companies are found by name or made. A new deal that is won or lost and has started and closed was open in between: at began_stage, otherwise at the first stage at which it may begin and from which it may come where it is, if possible be won; for began_amount, otherwise amount. promised is crm.deal.close_date; without it that is null, but for open deals closed. Run again it updates what the source changed since the last import (crm.imported_deal), and leaves alone what was changed here: deals are known by system and external_id. A deal that is lost for 0 keeps the amount that it had. Rows that cannot be taken stand in crm.deal_import_reject with the reason. Gives the numbers of rows read, deals created, updated, unchanged, and rows rejected. Errors: 42703 no column for external_id or stage; RM004 unknown loss reason.';

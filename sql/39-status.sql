@@ -127,7 +127,7 @@ BEGIN
             ('crm_admin', 'INSERT', 'merge_journal|payment_event|stock_move|receipt|assignment_(log|decision)', NULL),
             ('crm_admin', 'INSERT, UPDATE', 'merge', NULL),
             ('crm_manager', 'SELECT', '.*', 'schema_object'),
-            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment|document|order|product|proposal)(_.*)?|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|team|territory|branch|notification|holiday|business_.*|warehouse|agent(_.*)?|lead(_.*)?|assignment_.*|position|employee_position|channel_spend|lifecycle_rule|forecast_snapshot|agent_capacity|satisfaction|referral',
+            ('crm_manager', 'INSERT, UPDATE, DELETE', '(contact|company|deal|task|reminder|activity|touchpoint|quote|sales_order|payment|shipment|document|order|product|proposal)(_.*)?|imported_deal|party_relation|owned_product|external_ref|tag|consent|source_value|field_source|duplicate_pair|match_(label|pair|cluster)|import_.*|sales_goal|team|territory|branch|notification|holiday|business_.*|warehouse|agent(_.*)?|lead(_.*)?|assignment_.*|position|employee_position|channel_spend|lifecycle_rule|forecast_snapshot|agent_capacity|satisfaction|referral',
              'contact_key|company_key|contact_metric|deal_history|payment_(key|event)|assignment_(log|decision)|deal_rate'),
             ('crm_manager', 'INSERT', 'merge_journal|outbox|payment_event|stock_move|receipt|assignment_(log|decision)', NULL),
             ('crm_manager', 'INSERT, UPDATE', 'merge', NULL),

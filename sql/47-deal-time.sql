@@ -35,7 +35,7 @@ COMMENT ON FUNCTION crm.is_effective(text) IS 'Whether the basis of a question a
  * Named in full and without settings, so that it is planned with its caller and
  * the comparison of the time is one with a column that has an index.
  */
-CREATE FUNCTION crm.deals_as_of(at timestamptz, basis text DEFAULT 'recorded',
+CREATE FUNCTION crm.deals_as_of(at timestamptz, basis text DEFAULT 'effective',
     OUT deal_id bigint, OUT name text, OUT pipeline_id bigint, OUT stage_id bigint, OUT contact_id bigint, OUT company_id bigint,
     OUT owner_id bigint, OUT amount numeric, OUT currency text, OUT close_date date, OUT probability numeric,
     OUT stage_entered_at timestamptz, OUT closed_at timestamptz, OUT loss_reason_id bigint, OUT lost_at_stage_id bigint,
@@ -96,9 +96,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10000 AS $$
               created_at timestamp with time zone, deleted_at timestamp with time zone)
     WHERE u.before IS NOT NULL OR (crm.is_effective($2) AND u.after IS NOT NULL AND r.created_at OPERATOR(pg_catalog.<=) $1)
 $$;
-COMMENT ON FUNCTION crm.deals_as_of(timestamptz, text) IS 'All deals as they stood at a moment, also those that were marked as deleted, with numbers instead of names: the columns of crm.deal. basis recorded: as the database held them; effective: by effective_at; a deal that was entered late is there from created_at on, its stage null until the one it was entered with. Errors: 22023 unknown basis.';
+COMMENT ON FUNCTION crm.deals_as_of(timestamptz, text) IS 'All deals as they stood at a moment, also those that were marked as deleted, with numbers instead of names: the columns of crm.deal. basis effective (the default): by effective_at; a deal that was entered late is there from created_at on, its stage null until the one it was entered with. basis recorded: as the database held them then. Errors: 22023 unknown basis.';
 
-CREATE FUNCTION crm.pipeline_as_of(at timestamptz, pipeline text DEFAULT NULL, basis text DEFAULT 'recorded',
+CREATE FUNCTION crm.pipeline_as_of(at timestamptz, pipeline text DEFAULT NULL, basis text DEFAULT 'effective',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT stage text, OUT kind text, OUT owner text,
     OUT amount numeric, OUT currency text, OUT close_date date, OUT probability numeric,
     OUT created_at timestamptz, OUT stage_entered_at timestamptz, OUT closed_at timestamptz,
@@ -123,7 +123,25 @@ COMMENT ON FUNCTION crm.pipeline_as_of(timestamptz, text, text) IS 'The deals as
 /* What changed. */
 
 -- Planned for each call: which index serves it depends on the moments and the basis.
-CREATE FUNCTION crm.pipeline_steps(from_at timestamptz, to_at timestamptz, chosen_id bigint, promised daterange, basis text,
+CREATE FUNCTION crm.owners_of(owner text, team text, at timestamptz) RETURNS bigint[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chosen_owner CONSTANT bigint := crm.agent_id(owner);
+    chosen_team CONSTANT bigint := (SELECT t.id FROM crm.team t WHERE t.name = team);
+BEGIN
+    IF owner IS NULL AND team IS NULL THEN
+        RETURN NULL;
+    ELSIF team IS NOT NULL AND chosen_team IS NULL THEN
+        RAISE EXCEPTION 'there is no team "%"', team USING ERRCODE = 'RM004', HINT = 'crm.team lists them.';
+    END IF;
+    RETURN ARRAY(SELECT a.id FROM crm.agent a
+                 WHERE (owner IS NULL OR a.id = chosen_owner) AND (team IS NULL OR crm.team_as_of(a.id, least(at, now())) = chosen_team) ORDER BY a.id);
+END
+$$;
+COMMENT ON FUNCTION crm.owners_of(text, text, timestamptz) IS 'The numbers of the agents whose deals are asked for: of the one of that name, of those who were in the team of that name at a moment (at the latest now), of who is both; null when neither is given. Errors: RM004 unknown agent or team.';
+
+CREATE FUNCTION crm.pipeline_steps(from_at timestamptz, to_at timestamptz, chosen_id bigint, promised daterange, basis text, owners bigint[],
     OUT deal_id bigint, OUT name text, OUT owner_id bigint, OUT change text, OUT amount numeric, OUT currency text, OUT pipeline_id bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
@@ -149,6 +167,7 @@ BEGIN
                promised IS NULL OR coalesce(b.close_date <@ promised, false) AS is_due,
                coalesce(a.amount, 0) AS old_amount, coalesce(b.amount, 0) AS new_amount,
                a.pipeline_id AS old_pipeline, b.pipeline_id AS new_pipeline,
+               owners IS NULL OR coalesce(a.owner_id = ANY (owners), false) AS was_ours, owners IS NULL OR coalesce(b.owner_id = ANY (owners), false) AS is_ours,
                coalesce(a.currency, p.currency) AS old_currency, coalesce(b.currency, q.currency) AS new_currency,
                s.kind AS old_kind, t.kind AS new_kind
         FROM (SELECT x.* FROM crm.deals_as_of(opened_at, basis) x WHERE x.deal_id IN (SELECT t.deal_id FROM touched t)) a
@@ -160,7 +179,7 @@ BEGIN
     ), counted AS (
         -- was_in and is_in: part of the pipeline at the beginning, at the end.
         SELECT *, was_there AND was_open AND was_due AS was_in, is_there AND is_open AND is_due AS is_in,
-               (old_pipeline, old_currency) IS DISTINCT FROM (new_pipeline, new_currency) AS is_moved
+               (old_pipeline, old_currency, was_ours) IS DISTINCT FROM (new_pipeline, new_currency, is_ours) AS is_moved
         FROM pair
     ), entered AS (
         -- Came in meanwhile, whether or not it was closed since.
@@ -171,22 +190,22 @@ BEGIN
     SELECT e.deal_id, e.name, e.owner_id, c.change, c.amount, c.currency, c.pipeline_id
     FROM entered e
     CROSS JOIN LATERAL (VALUES
-        (was_in AND NOT is_there, 'deleted', - old_amount, old_currency, old_pipeline),
-        (was_in AND is_there AND is_moved, 'moved out', - old_amount, old_currency, old_pipeline),
-        (was_in AND is_there AND is_moved, 'moved in', new_amount, new_currency, new_pipeline),
-        (was_in AND is_there AND NOT is_moved AND new_amount > old_amount, 'grown', new_amount - old_amount, new_currency, new_pipeline),
-        (was_in AND is_there AND NOT is_moved AND new_amount < old_amount, 'shrunk', new_amount - old_amount, new_currency, new_pipeline),
-        (comes_in, CASE WHEN was_deleted THEN 'restored' WHEN NOT was_there THEN 'new' WHEN was_open THEN 'slipped in' ELSE 'reopened' END,
+        (was_ours AND was_in AND NOT is_there, 'deleted', - old_amount, old_currency, old_pipeline),
+        (was_ours AND was_in AND is_there AND is_moved, 'moved out', - old_amount, old_currency, old_pipeline),
+        (is_ours AND was_in AND is_there AND is_moved, 'moved in', new_amount, new_currency, new_pipeline),
+        (is_ours AND was_in AND is_there AND NOT is_moved AND new_amount > old_amount, 'grown', new_amount - old_amount, new_currency, new_pipeline),
+        (is_ours AND was_in AND is_there AND NOT is_moved AND new_amount < old_amount, 'shrunk', new_amount - old_amount, new_currency, new_pipeline),
+        (is_ours AND comes_in, CASE WHEN was_deleted THEN 'restored' WHEN NOT was_there THEN 'new' WHEN was_open THEN 'slipped in' ELSE 'reopened' END,
             new_amount, new_currency, new_pipeline),
-        (is_there AND NOT is_open AND (was_in OR comes_in), new_kind, - new_amount, new_currency, new_pipeline),
-        (was_in AND is_there AND is_open AND NOT is_due, 'slipped out', - new_amount, new_currency, new_pipeline))
+        (is_ours AND is_there AND NOT is_open AND (was_in OR comes_in), new_kind, - new_amount, new_currency, new_pipeline),
+        (is_ours AND was_in AND is_there AND is_open AND NOT is_due, 'slipped out', - new_amount, new_currency, new_pipeline))
         AS c (holds, change, amount, currency, pipeline_id)
     WHERE c.holds AND (chosen_id IS NULL OR c.pipeline_id = chosen_id);
 END
 $$;
-COMMENT ON FUNCTION crm.pipeline_steps(timestamptz, timestamptz, bigint, daterange, text) IS 'What crm.pipeline_changes() shows, with numbers instead of names. Errors: 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_steps(timestamptz, timestamptz, bigint, daterange, text, bigint[]) IS 'What crm.pipeline_changes() shows, with numbers instead of names; owners null for all. Errors: 22023 unknown basis.';
 
-CREATE FUNCTION crm.open_pipeline(before timestamptz, chosen_id bigint, promised daterange, basis text,
+CREATE FUNCTION crm.open_pipeline(before timestamptz, chosen_id bigint, promised daterange, basis text, owners bigint[],
     OUT pipeline_id bigint, OUT currency text, OUT deals bigint, OUT amount numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -199,41 +218,42 @@ BEGIN
     SELECT d.pipeline_id, coalesce(d.currency, p.currency), count(*), coalesce(sum(d.amount), 0)
     FROM crm.deals_as_of(before - interval '1 microsecond', basis) d JOIN crm.pipeline p ON p.id = d.pipeline_id
     WHERE d.deleted_at IS NULL AND d.closed_at IS NULL AND (chosen_id IS NULL OR d.pipeline_id = chosen_id)
-      AND (promised IS NULL OR d.close_date <@ promised)
+      AND (promised IS NULL OR d.close_date <@ promised) AND (owners IS NULL OR d.owner_id = ANY (owners))
     GROUP BY 1, 2;
 END
 $$;
-COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text) IS 'Number and sum of the open deals right before a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all. Errors: 22023 unknown basis.';
+COMMENT ON FUNCTION crm.open_pipeline(timestamptz, bigint, daterange, text, bigint[]) IS 'Number and sum of the open deals right before a moment by pipeline and currency, of one pipeline or all, of those promised for some days or all, of some owners or all. Errors: 22023 unknown basis.';
 
 CREATE FUNCTION crm.pipeline_changes(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
-    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
+    promised daterange DEFAULT NULL, basis text DEFAULT 'effective', owner text DEFAULT NULL, team text DEFAULT NULL,
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT change text, OUT amount numeric, OUT currency text,
     OUT pipeline_id bigint, OUT owner_id bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.deal_id, c.name, p.name, o.name, c.change, c.amount, c.currency, c.pipeline_id, c.owner_id
-    FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis) c
+    FROM crm.pipeline_steps(from_at, to_at, CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END, promised, basis,
+                            crm.owners_of($6, team, to_at - interval '1 microsecond')) c
     JOIN crm.pipelines_as_of(to_at - interval '1 microsecond') p ON p.pipeline_id = c.pipeline_id
     LEFT JOIN crm.agent o ON o.id = c.owner_id
 $$;
-COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text) IS 'What made the open pipeline as it stood right before one moment into that right before another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. What happened at from_at counts, what happened at to_at does not, so that months follow each other without a gap; without to_at all that has happened counts. With promised only deals whose close_date lies in that range are in the pipeline. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline; 22023 unknown basis.';
+COMMENT ON FUNCTION crm.pipeline_changes(timestamptz, timestamptz, text, daterange, text, text, text) IS 'What made the open pipeline as it stood right before one moment into that right before another, a row a deal and change, with the signed amount: new, restored, reopened, slipped in, moved in, grown; shrunk, moved out (to another pipeline or currency), slipped out, won, lost, deleted. What happened at from_at counts, what happened at to_at does not, so that months follow each other without a gap; without to_at all that has happened counts. With promised only deals whose close_date lies in that range are in the pipeline; with owner (a name) only those of one agent, with team those of the agents who were in it at the end, and what others gave them or got from them is moved in or out. The amounts of a pipeline and currency add up to the difference exactly. Pipelines have the names that they had at the end. basis as in crm.deals_as_of(). Errors: RM004 unknown pipeline, agent or team; 22023 unknown basis.';
 
 CREATE FUNCTION crm.pipeline_waterfall(from_at timestamptz, to_at timestamptz DEFAULT 'infinity', pipeline text DEFAULT NULL,
-    promised daterange DEFAULT NULL, basis text DEFAULT 'recorded',
+    promised daterange DEFAULT NULL, basis text DEFAULT 'effective', owner text DEFAULT NULL, team text DEFAULT NULL,
     OUT pipeline text, OUT currency text, OUT "position" integer, OUT change text, OUT deals bigint, OUT amount numeric)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp AS $$
     WITH chosen AS (
-        SELECT CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END AS id
+        SELECT CASE WHEN $3 IS NOT NULL THEN crm.pipeline_id($3) END AS id, crm.owners_of(owner, team, to_at - interval '1 microsecond') AS owners
     ), item AS (
-        SELECT 'opening' AS change, o.* FROM chosen, crm.open_pipeline(from_at, chosen.id, promised, basis) o
+        SELECT 'opening' AS change, o.* FROM chosen, crm.open_pipeline(from_at, chosen.id, promised, basis, chosen.owners) o
         UNION ALL
-        SELECT 'closing', o.* FROM chosen, crm.open_pipeline(to_at, chosen.id, promised, basis) o
+        SELECT 'closing', o.* FROM chosen, crm.open_pipeline(to_at, chosen.id, promised, basis, chosen.owners) o
         UNION ALL
         SELECT c.change, c.pipeline_id, c.currency, count(*), sum(c.amount)
-        FROM chosen, crm.pipeline_steps(from_at, to_at, chosen.id, promised, basis) c GROUP BY 1, 2, 3
+        FROM chosen, crm.pipeline_steps(from_at, to_at, chosen.id, promised, basis, chosen.owners) c GROUP BY 1, 2, 3
     )
     SELECT p.name, k.currency, w."position"::integer, w.change, coalesce(i.deals, 0), coalesce(i.amount, 0)
     FROM (SELECT DISTINCT i.pipeline_id, i.currency FROM item i) k
@@ -244,7 +264,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     WHERE i.change IS NOT NULL OR w.change IN ('opening', 'closing')
     ORDER BY p.name, k.currency, w."position"
 $$;
-COMMENT ON FUNCTION crm.pipeline_waterfall(timestamptz, timestamptz, text, daterange, text) IS 'The sums of crm.pipeline_changes() between the opening and the closing amount of the open pipeline, by pipeline and currency: opening plus the changes is closing, exactly. Opening and closing are counted by themselves. Arguments and errors as there.';
+COMMENT ON FUNCTION crm.pipeline_waterfall(timestamptz, timestamptz, text, daterange, text, text, text) IS 'The sums of crm.pipeline_changes() between the opening and the closing amount of the open pipeline, by pipeline and currency: opening plus the changes is closing, exactly. Opening and closing are counted by themselves. Arguments and errors as there.';
 
 /* Time at stages. */
 

@@ -325,7 +325,7 @@ $$;
 COMMENT ON FUNCTION crm.forecast_rows(daterange, text, timestamptz, text, text) IS 'What crm.forecast_deals() shows; chosen is the name of the pipeline or null. Errors as there.';
 
 CREATE FUNCTION crm.forecast_deals(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
-    basis text DEFAULT 'recorded',
+    basis text DEFAULT 'effective',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT owner text, OUT stage text, OUT kind text, OUT close_date date, OUT category text,
     OUT amount numeric, OUT factor numeric, OUT expected_amount numeric, OUT currency text, OUT pipeline_id bigint, OUT owner_id bigint, OUT stage_id bigint)
 RETURNS SETOF record
@@ -336,7 +336,7 @@ $$;
 COMMENT ON FUNCTION crm.forecast_deals(daterange, text, timestamptz, text, text) IS 'The deals that a forecast of a period stands on, each with the factor by which its amount counts: those won in the period by as_of, wholly; of the open ones, weighted and category: those promised for the period, and in the present period those whose promise is past, by their probability or by the share of their category; historical: all, by the chance of their stage to be won in the period (crm.stage_chain()), and, as rows of kind new without a number, the deals that will begin until its end, if they go on to begin as often and for as much as in the last 90 days. amount is in the base currency, null when it or a rate is not known. basis as in crm.deals_as_of(). Errors: 22023 unknown method, a period without an end, unknown basis.';
 
 CREATE FUNCTION crm.forecast(period daterange, method text DEFAULT 'weighted', as_of timestamptz DEFAULT now(), pipeline text DEFAULT NULL,
-    basis text DEFAULT 'recorded',
+    basis text DEFAULT 'effective',
     OUT pipeline text, OUT owner text, OUT won_deals bigint, OUT won_amount numeric, OUT open_deals bigint, OUT open_amount numeric,
     OUT expected_amount numeric, OUT new_amount numeric, OUT total_amount numeric, OUT currency text, OUT unpriced_deals bigint, OUT is_total boolean,
     OUT pipeline_id bigint, OUT owner_id bigint)
@@ -397,7 +397,7 @@ SET search_path = pg_catalog, pg_temp AS $$
     WHERE ($3 IS NULL OR w.method = crm.forecast_method($3)) AND f.is_total
     ORDER BY s, w.place
 $$;
-COMMENT ON FUNCTION crm.backtest_forecast(date, date, text, text, interval, interval, text) IS 'Forecasts as they would have been made from the history, at the beginning of each period or ahead of it, beside what was won in it: a row a period and method. error is forecast minus actual. Periods of every, from from_day on, that end by to_day. basis effective (the default) takes moves at the time they took effect, also those entered later; recorded takes what was known then. Errors: 22023 unknown method, periods of less than a day, unknown basis.';
+COMMENT ON FUNCTION crm.backtest_forecast(date, date, text, text, interval, interval, text) IS 'Forecasts as they would have been made from the history, at the beginning of each period or ahead of it, beside what was won in it: a row a period and method. error is forecast minus actual. Periods of every, from from_day on, that end by to_day. basis as in crm.deals_as_of(). Errors: 22023 unknown method, periods of less than a day, unknown basis.';
 
 CREATE FUNCTION crm.forecast_accuracy(from_day date, to_day date, method text DEFAULT NULL, pipeline text DEFAULT NULL, ahead interval DEFAULT '0',
     every interval DEFAULT '1 month', basis text DEFAULT 'effective',

@@ -381,13 +381,13 @@ COMMENT ON FUNCTION crm.what_if(daterange, numeric, numeric, numeric, text, time
 -- Inlined, so that of one deal one is computed; hence everything is named in full.
 CREATE FUNCTION crm.deal_priorities(as_of timestamptz DEFAULT now(), half_life interval DEFAULT '30 days',
     OUT deal_id bigint, OUT name text, OUT pipeline text, OUT stage text, OUT owner text, OUT base_amount numeric, OUT probability numeric,
-    OUT last_touch_at timestamptz, OUT recency numeric, OUT score numeric, OUT close_date date, OUT currency text, OUT owner_id bigint, OUT contact_id bigint, OUT company_id bigint)
+    OUT last_touch_at timestamptz, OUT recency numeric, OUT score numeric, OUT close_date date, OUT currency text, OUT owner_id bigint, OUT contact_id bigint, OUT company_id bigint, OUT rank bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1000 AS $$
-    SELECT d.deal_id, d.name, d.pipeline, d.stage, d.owner, d.base_amount, d.probability, t.at, r.recency,
-           d.base_amount OPERATOR(pg_catalog.*) d.probability OPERATOR(pg_catalog.*) r.recency,
-           d.close_date, d.base_currency, d.owner_id, d.contact_id, d.company_id
+    SELECT d.deal_id, d.name, d.pipeline, d.stage, d.owner, d.base_amount, d.probability, t.at, r.recency, p.score,
+           d.close_date, d.base_currency, d.owner_id, d.contact_id, d.company_id, pg_catalog.rank() OVER (ORDER BY p.score DESC NULLS LAST)
     FROM crm.fact_deal d
+    JOIN crm.currency c ON c.code OPERATOR(pg_catalog.=) d.base_currency
     CROSS JOIN LATERAL (
         SELECT GREATEST(d.stage_entered_at, (SELECT pg_catalog.max(y.occurred_at) FROM crm.activity y
                                              WHERE y.deal_id OPERATOR(pg_catalog.=) d.deal_id AND y.occurred_at OPERATOR(pg_catalog.<=) $1)) AS at OFFSET 0) t
@@ -396,9 +396,11 @@ LANGUAGE sql STABLE ROWS 1000 AS $$
         SELECT pg_catalog.round(pg_catalog.power(0.5::double precision, LEAST(
             GREATEST(EXTRACT(epoch FROM $1 OPERATOR(pg_catalog.-) t.at)::double precision, 0::double precision)
                 OPERATOR(pg_catalog./) EXTRACT(epoch FROM $2)::double precision, 1000::double precision))::numeric, 4) AS recency OFFSET 0) r
+    CROSS JOIN LATERAL (SELECT pg_catalog.round(d.base_amount OPERATOR(pg_catalog.*) d.probability OPERATOR(pg_catalog.*) r.recency, c.digits) AS score) p
     WHERE d.kind OPERATOR(pg_catalog.=) 'open' AND d.closed_at IS NULL
+    ORDER BY p.score DESC NULLS LAST, d.deal_id
 $$;
-COMMENT ON FUNCTION crm.deal_priorities(timestamptz, interval) IS 'How promising each open deal is: score = amount in the base currency * probability * recency, where recency is 1 at the moment of the latest move or activity and halves with every half_life; null without an amount or rate. crm.explain_deal_priority() shows the parts.';
+COMMENT ON FUNCTION crm.deal_priorities(timestamptz, interval) IS 'How promising each open deal is, the most promising first, with rank: score = amount in the base currency * probability * recency, rounded to the digits of that currency, where recency is 1 at the moment of the latest move or activity and halves with every half_life; null without an amount or rate. crm.explain_deal_priority() shows the parts.';
 
 CREATE FUNCTION crm.explain_deal_priority(deal bigint, as_of timestamptz DEFAULT now(), half_life interval DEFAULT '30 days',
     OUT part text, OUT value numeric, OUT detail text)
@@ -419,7 +421,7 @@ BEGIN
         ('score', p.score, 'amount * probability * recency');
 END
 $$;
-COMMENT ON FUNCTION crm.explain_deal_priority(bigint, timestamptz, interval) IS 'Why an open deal has its score in crm.v_deal_priority: amount, probability and recency, whose product it is exactly. Errors: RM004 no such open deal.';
+COMMENT ON FUNCTION crm.explain_deal_priority(bigint, timestamptz, interval) IS 'Why an open deal has its score in crm.v_deal_priority: amount, probability and recency, whose product it is, rounded to the digits of the currency. Errors: RM004 no such open deal.';
 
 /* Reports. */
 
@@ -575,7 +577,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.funnel_bars(text, timestamptz, text) IS 'What crm.funnel_chart() draws: by stage the deals that stand there and their sum in the base currency, how many ever came that far (of won and lost stages, stand there), and what share of these went on; by the stages of as_of.';
 
-CREATE FUNCTION crm.funnel_chart(pipeline text, format text DEFAULT 'text', width integer DEFAULT NULL, as_of timestamptz DEFAULT now(), basis text DEFAULT 'recorded')
+CREATE FUNCTION crm.funnel_chart(pipeline text, format text DEFAULT 'text', width integer DEFAULT NULL, as_of timestamptz DEFAULT now(), basis text DEFAULT 'effective')
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$

@@ -182,6 +182,13 @@ CREATE TABLE crm.deal_import_reject (
 );
 COMMENT ON TABLE crm.deal_import_reject IS 'Rows that crm.import_deals() could not take, with the reason; those of the last import of each system.';
 
+CREATE TABLE crm.imported_deal (
+    deal_id bigint PRIMARY KEY REFERENCES crm.deal (id) ON DELETE CASCADE, -- The deal.
+    given jsonb NOT NULL, -- What its row said: name, pipeline_id, stage, owner, company, amount, currency, close_date, attrs.
+    imported_at timestamptz NOT NULL DEFAULT now() -- As of when it first said so.
+);
+COMMENT ON TABLE crm.imported_deal IS 'The last row of each deal that crm.import_deals() took: what the next one says otherwise is what the source has changed.';
+
 CREATE TRIGGER stage_check BEFORE INSERT OR UPDATE OR DELETE ON crm.stage FOR EACH ROW EXECUTE FUNCTION crm.stage_check();
 CREATE TRIGGER stage_transition_check BEFORE INSERT OR UPDATE ON crm.stage_transition FOR EACH ROW EXECUTE FUNCTION crm.stage_transition_check();
 CREATE TRIGGER pipeline_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.pipeline

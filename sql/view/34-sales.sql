@@ -156,6 +156,8 @@ SELECT
         WHEN 'pipeline_id' THEN (SELECT p.name FROM crm.pipeline p WHERE p.id = (h.old_value #>> '{}')::bigint)
         WHEN 'owner_id' THEN (SELECT a.name FROM crm.agent a WHERE a.id = (h.old_value #>> '{}')::bigint)
         WHEN 'company_id' THEN (SELECT c.name FROM crm.company c WHERE c.id = (h.old_value #>> '{}')::bigint)
+        WHEN 'lost_at_stage_id' THEN (SELECT s.name FROM crm.stage s WHERE s.id = (h.old_value #>> '{}')::bigint)
+        WHEN 'lost_to_company_id' THEN (SELECT c.name FROM crm.company c WHERE c.id = (h.old_value #>> '{}')::bigint)
         WHEN 'loss_reason_id' THEN (SELECT r.name FROM crm.loss_reason r WHERE r.id = (h.old_value #>> '{}')::bigint)
         ELSE h.old_value #>> '{}'
     END AS old_value, -- Value before; stages, pipelines, agents, companies and reasons by name.
@@ -164,6 +166,8 @@ SELECT
         WHEN 'pipeline_id' THEN (SELECT p.name FROM crm.pipeline p WHERE p.id = (h.new_value #>> '{}')::bigint)
         WHEN 'owner_id' THEN (SELECT a.name FROM crm.agent a WHERE a.id = (h.new_value #>> '{}')::bigint)
         WHEN 'company_id' THEN (SELECT c.name FROM crm.company c WHERE c.id = (h.new_value #>> '{}')::bigint)
+        WHEN 'lost_at_stage_id' THEN (SELECT s.name FROM crm.stage s WHERE s.id = (h.new_value #>> '{}')::bigint)
+        WHEN 'lost_to_company_id' THEN (SELECT c.name FROM crm.company c WHERE c.id = (h.new_value #>> '{}')::bigint)
         WHEN 'loss_reason_id' THEN (SELECT r.name FROM crm.loss_reason r WHERE r.id = (h.new_value #>> '{}')::bigint)
         ELSE h.new_value #>> '{}'
     END AS new_value, -- Value after, likewise.

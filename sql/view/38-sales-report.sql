@@ -152,6 +152,7 @@ SELECT
     (d.closed_at AT TIME ZONE 'UTC')::date AS closed_on, -- Day (in UTC) of closed_at.
     l.kind AS loss_kind, -- natural or forced, of a lost deal whose reason has one.
     d.source, -- Where it came from.
+    d.attrs ->> 'product' AS product, -- What is being sold: the custom field product, as crm.import_deals() fills it; null without.
     d.pipeline_id, -- Number of the pipeline.
     d.stage_id, -- Number of the stage: crm.dim_stage.
     d.owner_id, -- Number of the agent: crm.dim_agent.
@@ -285,8 +286,8 @@ SELECT
     p.pipeline, -- Its pipeline.
     p.stage, -- Its stage.
     p.owner, -- The agent who is responsible.
-    p.score, -- base_amount * probability * recency; null when the amount or a rate is not known.
-    rank() OVER (ORDER BY p.score DESC NULLS LAST) AS rank, -- Place by score.
+    p.score, -- base_amount * probability * recency, rounded to the digits of the currency; null when the amount or a rate is not known.
+    p.rank, -- Place by score.
     p.base_amount, -- Amount in the base currency.
     p.probability, -- As in crm.v_deal.
     p.last_touch_at, -- The latest move or activity.

@@ -81,15 +81,15 @@ SELECT
     sum(r.leads)::bigint AS leads, -- Leads.
     sum(r.buyers)::bigint AS buyers, -- Those whose person bought afterwards: an order that counts, or a won deal.
     sum(r.repeaters)::bigint AS repeaters, -- Those of them who bought twice or more.
-    coalesce(sum(r.spend), 0.0000) AS spend, -- What was spent on it, in the base currency (crm.channel_spend).
-    round(sum(r.spend) / nullif(sum(r.leads), 0), 4) AS cost_per_lead, -- Spend by leads.
-    round(sum(r.spend) / nullif(sum(r.buyers), 0), 4) AS cost_per_sale, -- Spend by buyers.
+    sum(r.spend) AS spend, -- What was spent on it, in the base currency (crm.channel_spend); null where nothing is entered or no exchange rate is known.
+    round(sum(r.spend) / nullif(sum(r.leads), 0), 4) AS cost_per_lead, -- Spend by leads; null without spend entered.
+    round(sum(r.spend) / nullif(sum(r.buyers), 0), 4) AS cost_per_sale, -- Spend by buyers; null without spend entered.
     round(sum(r.buyers)::numeric / nullif(sum(r.leads), 0), 4) AS purchase_share, -- Share of the leads who bought.
     round(sum(r.repeaters)::numeric / nullif(sum(r.leads), 0), 4) AS repeat_share, -- Share of the leads who bought twice or more.
     (SELECT b.code FROM crm.base_currency b) AS currency -- The base currency.
 FROM (
     SELECT l.first_channel AS channel, l.first_source AS source, 1 AS leads,
-           b.is_buyer::integer AS buyers, (b.is_buyer AND greatest(m.order_count, m.won_deal_count) >= 2)::integer AS repeaters, 0.0000 AS spend
+           b.is_buyer::integer AS buyers, (b.is_buyer AND greatest(m.order_count, m.won_deal_count) >= 2)::integer AS repeaters, NULL::numeric AS spend
     FROM crm.lead l
     LEFT JOIN crm.contact_metric m ON m.contact_id = l.contact_id
     CROSS JOIN LATERAL (SELECT coalesce(greatest(m.last_order_at, m.last_won_at) >= l.created_at, false) AS is_buyer) b
@@ -120,21 +120,21 @@ WITH spend AS (
     WHERE l.contact_id IS NOT NULL AND l.deleted_at IS NULL ORDER BY l.contact_id, l.first_touch_at, l.id
 ), cell AS (
     SELECT u.month, u.channel, sum(u.customers) AS customers, sum(u.leads) AS leads, sum(u.spend) AS spend
-    FROM (SELECT b.month, c.channel, count(*) AS customers, 0 AS leads, 0::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id GROUP BY 1, 2
+    FROM (SELECT b.month, c.channel, count(*) AS customers, 0 AS leads, NULL::numeric AS spend FROM bought b LEFT JOIN came c ON c.contact_id = b.contact_id GROUP BY 1, 2
           UNION ALL
-          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, count(*), 0 FROM crm.lead l WHERE l.deleted_at IS NULL GROUP BY 1, 2
+          SELECT date_trunc('month', l.created_at AT TIME ZONE 'UTC')::date, l.first_channel, 0, count(*), NULL FROM crm.lead l WHERE l.deleted_at IS NULL GROUP BY 1, 2
           UNION ALL
-          SELECT s.month, s.channel, 0, 0, CASE WHEN s.channel IS NULL THEN 0 ELSE s.amount END FROM spend s) u
+          SELECT s.month, s.channel, 0, 0, CASE WHEN s.channel IS NOT NULL THEN s.amount END FROM spend s) u
     GROUP BY u.month, u.channel
 ), shared AS (
     SELECT s.month, s.allocation, sum(s.amount) AS amount FROM spend s WHERE s.channel IS NULL GROUP BY s.month, s.allocation
 ), weighed AS (
     SELECT c.*, sum(c.customers) OVER (PARTITION BY c.month) AS all_customers, sum(c.leads) OVER (PARTITION BY c.month) AS all_leads FROM cell c
 ), allotted AS (
-    SELECT w.month, w.channel, w.customers, w.leads, coalesce(w.spend, 0) AS spend,
-           coalesce(sum(CASE WHEN s.allocation = 'customers' AND w.all_customers > 0 THEN s.amount * w.customers / w.all_customers
+    SELECT w.month, w.channel, w.customers, w.leads, w.spend,
+           sum(CASE WHEN s.allocation = 'customers' AND w.all_customers > 0 THEN s.amount * w.customers / w.all_customers
                              WHEN s.allocation = 'leads' AND w.all_leads > 0 THEN s.amount * w.leads / w.all_leads
-                             WHEN w.channel IS NULL THEN s.amount ELSE 0 END), 0) AS shared_spend
+                             WHEN w.channel IS NULL THEN s.amount WHEN s.month IS NOT NULL THEN 0 END) AS shared_spend
     FROM weighed w LEFT JOIN shared s ON s.month = w.month
     GROUP BY w.month, w.channel, w.customers, w.leads, w.spend
 )
@@ -143,12 +143,13 @@ SELECT
     a.channel, -- Channel by which they first came, by the earliest lead of each; null for those who came of no lead or by none that is known.
     a.leads::bigint AS leads, -- Leads captured in the month.
     a.customers::bigint AS new_customers, -- Contacts whose first order that counts, or first won deal, was in the month.
-    round(a.spend, 4) AS direct_spend, -- What was spent on the channel for the month, in the base currency.
-    round(a.shared_spend, 4) AS shared_spend, -- Its part of what several channels share, by crm.channel_spend.allocation; what cannot be shared out is in the row without channel.
-    round(a.spend + a.shared_spend, 4) AS spend, -- Both.
-    round((a.spend + a.shared_spend) / nullif(a.customers, 0), 4) AS cac, -- What a new customer cost; null without any.
+    round(a.spend, 4) AS direct_spend, -- What was spent on the channel for the month, in the base currency; null where nothing is entered.
+    round(a.shared_spend, 4) AS shared_spend, -- Its part of what several channels share, by crm.channel_spend.allocation; what cannot be shared out is in the row without channel; null where nothing is shared.
+    round(t.spend, 4) AS spend, -- Both; null where nothing is entered for the channel and month.
+    round(t.spend / nullif(a.customers, 0), 4) AS cac, -- What a new customer cost; null without any, and without spend entered.
     (SELECT b.code FROM crm.base_currency b) AS currency -- The base currency.
 FROM allotted a
+CROSS JOIN LATERAL (SELECT coalesce(a.spend + a.shared_spend, a.spend, a.shared_spend) AS spend) t
 ORDER BY a.month, a.channel;
 COMMENT ON VIEW crm.v_cac IS 'Cost of acquiring a customer by month and channel: spend by first-time customers. The rows add up to all spend whose exchange rate is known, and to all first-time customers.';
 

@@ -71,9 +71,9 @@ SELECT count(*) AS differ FROM (
      EXCEPT SELECT deal_id, stage_id, owner_id, amount, currency, close_date FROM replay(:'month'))) x \gset
 \echo deals on which the two disagree: :differ
 \set head 'SELECT sum(amount), sum(stage_id), max(close_date), sum(owner_id), max(currency) FROM '
-SELECT format('CALL measure(%L, %L, %L, %s)', what, variant, :'head' || format(call, at), CASE variant WHEN 'pipeline_as_of' THEN 3 ELSE 1 END)
+SELECT format('CALL measure(%L, %L, %L, %s)', what, variant, :'head' || format(call, at), CASE WHEN variant LIKE 'pipeline_as_of%' THEN 3 ELSE 1 END)
 FROM (VALUES (1, 'a day ago', :'day'), (2, 'a week ago', :'week'), (3, 'a month ago', :'month'), (4, 'half a year ago', :'half')) v (n, what, at),
-     (VALUES ('pipeline_as_of', 'crm.pipeline_as_of(%L)'), ('replay by window function', 'replay(%L)')) w (variant, call)
+     (VALUES ('pipeline_as_of', 'crm.pipeline_as_of(%L)'), ('pipeline_as_of, recorded', 'crm.pipeline_as_of(%L, basis => ''recorded'')'), ('replay by window function', 'replay(%L)')) w (variant, call)
 ORDER BY n, variant \gexec
 SELECT format('CALL measure(%L, %L, %L, 3)', 'the week''s waterfall', 'pipeline_waterfall', format('SELECT count(*) FROM crm.pipeline_waterfall(%L, %L)', :'week', :'latest')) \gexec
 SELECT 'CALL measure(''slippage'', ''v_slippage'', ''SELECT sum(pushes) FROM crm.v_slippage'', 3)' \gexec

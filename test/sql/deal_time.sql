@@ -26,8 +26,12 @@ INSERT INTO crm.deal (id, name, stage_id, amount, created_at, closed_at) VALUES 
 -- The pipeline of a day, by effect.  R-072
 SELECT deal_id, stage, kind, amount, close_date, stage_entered_at, closed_at FROM crm.pipeline_as_of('2026-01-15 00:00+00', 'Course', 'effective') ORDER BY deal_id;
 SELECT deal_id, stage, kind, close_date, closed_at FROM crm.pipeline_as_of('2026-02-15 00:00+00', 'Course', 'effective') ORDER BY deal_id;
--- Nothing was recorded then.
+-- ... which is the basis unless told.  Nothing was recorded then.
 SELECT count(*) FROM crm.pipeline_as_of('2026-01-15 00:00+00', 'Course');
+SELECT count(*) FROM crm.pipeline_as_of('2026-01-15 00:00+00', 'Course', 'recorded');
+SELECT count(*) AS differ FROM crm.deals_as_of('2026-01-15 00:00+00') a FULL JOIN crm.deals_as_of('2026-01-15 00:00+00', 'effective') b ON a = b WHERE a IS NULL OR b IS NULL;
+SELECT proname AS other FROM pg_proc WHERE pronamespace = 'crm'::regnamespace AND pg_get_function_arguments(oid) LIKE '%basis text DEFAULT%'
+    AND pg_get_function_arguments(oid) NOT LIKE '%basis text DEFAULT ''effective''%';
 SELECT count(*) AS differ FROM crm.deal d FULL JOIN crm.pipeline_as_of(now()) p ON p.deal_id = d.id
 WHERE (d.name, d.stage_id, d.amount, d.currency, d.closed_at) IS DISTINCT FROM (p.name, p.stage_id, p.amount, p.currency, p.closed_at);
 
@@ -43,6 +47,26 @@ SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-20 00:00+00', 
 SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', '[2026-01-01,2026-02-01)', 'effective');
 SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', '[2026-03-01,2026-04-01)', 'effective');
 SELECT sum(amount) FILTER (WHERE change <> 'closing') = sum(amount) FILTER (WHERE change = 'closing') AS adds_up FROM crm.v_pipeline_waterfall;
+-- ... of one agent or a team: what is handed over comes in and goes out.
+SAVEPOINT owners;
+INSERT INTO crm.team (id, name) VALUES (900001, 'Regress north');
+UPDATE crm.agent SET team_id = 900001 WHERE id = 900002;
+SET LOCAL crm.effective_at = '2026-02-01 00:00+00';
+UPDATE crm.deal SET owner_id = 900002, amount = 350 WHERE id = 900003;
+UPDATE crm.deal SET owner_id = 900002 WHERE id = 900005;
+SELECT deal_id, owner, change, amount FROM crm.pipeline_changes('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', owner => 'boris') ORDER BY deal_id, change;
+SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', team => 'Regress north');
+SELECT change, deals, amount FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', owner => 'Anna');
+SELECT count(*) FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', owner => 'Anna', team => 'Regress north');
+-- Each by itself, and nobody, make up all.
+SELECT count(*) AS differ
+FROM (SELECT sum(amount) AS amount, sum(deals) AS deals FROM crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course') WHERE change = 'closing') a,
+     (SELECT sum(w.amount) AS amount, sum(w.deals) AS deals FROM unnest('{Anna,Boris}'::text[]) o, crm.pipeline_waterfall('2026-01-15 00:00+00', '2026-02-15 00:00+00', 'Course', owner => o) w WHERE w.change = 'closing') b,
+     (SELECT coalesce(sum(d.amount), 0) AS amount, count(*) AS deals FROM crm.pipeline_as_of(timestamptz '2026-02-15 00:00+00' - interval '1 microsecond', 'Course') d WHERE d.kind = 'open' AND d.owner_id IS NULL) c
+WHERE (a.amount, a.deals) <> (b.amount + c.amount, b.deals + c.deals);
+SELECT crm.pipeline_waterfall('2026-01-15 00:00+00', owner => 'Nobody at all');
+SELECT crm.pipeline_waterfall('2026-01-15 00:00+00', team => 'No team at all');
+ROLLBACK TO owners;
 
 -- The two answers of conversion.  R-063
 SELECT stage, entered, advanced, won, lost, open, moved, conversion_to_next AS next, conversion_to_win AS win, median_time

@@ -276,6 +276,47 @@ SELECT closed_at, close_date FROM crm.deal WHERE external_system = 'regress cour
 CREATE VIEW ended AS SELECT id, stage, started, closed, amount FROM course WHERE id IN ('1', '3');
 SELECT * FROM crm.import_deals('ended', 'Regress ended', 'regress ended', as_of => '2020-03-01 00:00+00');
 SELECT stage, entered, won, lost, median_time FROM crm.funnel_conversion('Regress ended', as_of => '2020-03-01 00:00+00');
+-- A deal that is lost for 0, or for nothing, is worth what was at stake; where that is not known, 0.
+CREATE TABLE again (id text, stage text, started text, closed text, promised text, owner text, began_amount text, amount text, note text);
+INSERT INTO again VALUES ('1', 'Lost', '01/05/2020', '02/05/2020', NULL, 'Regress Ann', '80', '0', 'a'), ('2', 'Late', '01/05/2020', NULL, '03/31/2020', 'Regress Ann', NULL, '50', 'b'),
+    ('3', 'Early', '01/05/2020', NULL, '03/31/2020', 'Regress Ann', NULL, '60', NULL), ('4', 'Lost', NULL, '02/05/2020', NULL, NULL, NULL, '0', NULL), ('5', 'Lost', '01/05/2020', '02/05/2020', NULL, NULL, '90', NULL, NULL),
+    ('6', 'Lost', NULL, '02/05/2020', NULL, NULL, '70', '0', NULL), ('7', 'Lost', '01/05/2020', '02/05/2020', NULL, NULL, '90', '15', NULL);
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', stages => '{Early,Late}', as_of => '2020-03-01 00:00+00');
+SELECT external_id, amount FROM crm.deal WHERE external_system = 'regress again' AND stage_id = crm.stage_id(pipeline_id, 'Lost') ORDER BY 1;
+-- What was done here since stays, whatever the file still says.
+CREATE TABLE regress_deal AS SELECT d.external_id AS key, d.id FROM crm.deal d WHERE d.external_system = 'regress again';
+CREATE FUNCTION pg_temp.number(key text) RETURNS bigint LANGUAGE sql AS 'SELECT id FROM regress_deal WHERE key = $1';
+SELECT crm.move_deal(pg_temp.number('1'), 'Late'), crm.lose_deal(pg_temp.number('2'), 'Price'), crm.move_deal(pg_temp.number('3'), 'Late');
+UPDATE crm.deal SET amount = 55, close_date = '2020-04-30', attrs = attrs || '{"note": "c"}', name = 'Renamed' WHERE id IN (pg_temp.number('2'), pg_temp.number('3'));
+UPDATE crm.agent SET name = 'Regress Anna' WHERE name = 'Regress Ann';
+CREATE VIEW kept AS SELECT d.external_id, d.name, s.name AS stage, a.name AS owner, d.amount, d.close_date, r.name AS reason, d.attrs FROM crm.deal d JOIN crm.stage s ON s.id = d.stage_id
+    LEFT JOIN crm.agent a ON a.id = d.owner_id LEFT JOIN crm.loss_reason r ON r.id = d.loss_reason_id WHERE d.external_system = 'regress again' AND d.external_id <= '3';
+CREATE TABLE before AS SELECT * FROM kept;
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', as_of => '2020-03-02 00:00+00');
+SELECT count(*) AS differ FROM (TABLE kept EXCEPT TABLE before) d;
+SELECT * FROM kept ORDER BY 1;
+-- ... only what it says otherwise is taken.
+UPDATE again SET owner = 'Regress Bob' WHERE id = '1';
+UPDATE again SET amount = '70' WHERE id = '2';
+UPDATE again SET stage = 'Lost', amount = '0', note = 'd' WHERE id = '3';
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', as_of => '2020-03-03 00:00+00');
+SELECT * FROM kept ORDER BY 1;
+-- A stage that has another name here is asked for by those rows alone that go there.
+SAVEPOINT renamed;
+UPDATE crm.stage SET name = 'Gone' WHERE pipeline_id = crm.pipeline_id('Regress again') AND name = 'Lost';
+UPDATE again SET stage = 'Lost' WHERE id = '2';
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', as_of => '2020-03-04 00:00+00');
+SELECT external_id, field, reason FROM crm.deal_import_reject WHERE system = 'regress again';
+ROLLBACK TO renamed;
+-- Of deals that were imported before the rows were kept, it is what the deal was made with.
+DELETE FROM crm.imported_deal;
+SELECT crm.move_deal(pg_temp.number('4'), 'Late'), crm.move_deal(pg_temp.number('2'), 'Late');
+UPDATE again SET amount = '75' WHERE id = '2';
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', as_of => '2020-03-05 00:00+00');
+SELECT external_id, (SELECT s.name FROM crm.stage s WHERE s.id = stage_id) AS stage, amount FROM crm.deal WHERE id IN (pg_temp.number('4'), pg_temp.number('2')) ORDER BY 1;
+SELECT * FROM crm.import_deals('again', 'Regress again', 'regress again', as_of => '2020-03-05 00:00+00');
+-- Stages by name in the history.
+SELECT field, old_value, new_value FROM crm.v_deal_history WHERE deal_id = pg_temp.number('2') AND field IN ('stage_id', 'lost_at_stage_id') ORDER BY id;
 SELECT * FROM crm.import_deals('staging', columns => '{"external_id": "nothing"}');
 SELECT * FROM crm.import_deals('staging', columns => '{"number": "opportunity_id"}');
 ROLLBACK;

@@ -100,6 +100,7 @@ SELECT * FROM crm.what_if('[2020-03-01,2020-04-01)', 10, 0.6, 1000, 'Course');
 -- The plan: 5000, of which 700 are won and 0.67 of 2000 may be expected.  R-062
 INSERT INTO crm.deal (id, name, stage_id, amount, owner_id, created_at, closed_at) VALUES (900010, 'Won', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 700, 900002, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
 SELECT owner, plan, won, weighted, gap, currency FROM crm.plan_gap('Boris', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
+SELECT owner, plan, gap FROM crm.plan_gap('900002', '[2099-03-01,2099-04-01)', '2099-03-05 00:00+00');
 SELECT count(*) AS differ FROM crm.plan_gap(period => '[2099-03-01,2099-04-01)', as_of => '2099-03-05 00:00+00') WHERE gap <> plan - won - weighted;
 -- Of all: those of nobody, and a total, whose plan is that of the agents until everybody has a goal; parts of a goal are in it.
 INSERT INTO crm.deal (id, name, stage_id, amount, created_at, closed_at) VALUES (900011, 'Nobody''s', crm.stage_id(crm.pipeline_id('Course'), 'Won'), 30, '2099-03-01 00:00+00', '2099-03-02 00:00+00');
@@ -113,7 +114,18 @@ DELETE FROM crm.deal WHERE id = 900011;
 DELETE FROM crm.deal WHERE id = 900010;
 SELECT name, stage, base_amount, probability, recency, score FROM crm.deal_priorities('2020-04-09 00:00+00') WHERE deal_id > 900000 ORDER BY deal_id;
 SELECT * FROM crm.explain_deal_priority(900008, '2020-04-09 00:00+00');
-SELECT count(*) AS differ FROM crm.v_deal_priority p WHERE score IS DISTINCT FROM base_amount * probability * recency;
+SELECT count(*) AS differ FROM crm.v_deal_priority p WHERE score IS DISTINCT FROM round(base_amount * probability * recency, 2);
+-- In order, with the place; a deal of long ago has a score of 0.00.
+SELECT count(*) AS differ FROM (SELECT p.score, p.deal_id, p.rank, lag(p.score) OVER given AS before, lag(p.deal_id) OVER given AS deal_before, rank() OVER (ORDER BY p.score DESC NULLS LAST) AS place
+    FROM crm.deal_priorities('2020-04-09 00:00+00') WITH ORDINALITY p WINDOW given AS (ORDER BY p.ordinality)) p
+WHERE rank <> place OR before < score OR before = score AND deal_before > deal_id OR before IS NULL AND score IS NOT NULL AND deal_before IS NOT NULL;
+SELECT score FROM crm.deal_priorities('2029-04-09 00:00+00') WHERE deal_id = 900008;
+-- What is sold, as imports keep it.
+SAVEPOINT sold;
+SELECT crm.define_field('deal', 'product', 'text');
+UPDATE crm.deal SET attrs = attrs || '{"product": "Regress saw"}' WHERE id IN (900008, 900009);
+SELECT product, count(*), sum(base_amount) FROM crm.fact_deal WHERE product = 'Regress saw' GROUP BY product;
+ROLLBACK TO sold;
 SELECT crm.explain_deal_priority(900001);
 
 -- One of long ago counts for nothing.

@@ -98,12 +98,13 @@ SAVEPOINT corrected;
 UPDATE crm.fx_rate SET rate = rate * 3;
 SELECT sum(revenue) AS revenue FROM crm.v_lead_source;
 ROLLBACK TO corrected;
--- Nobody bought, nothing was spent: 0; divided by nothing: null.
+-- Nobody bought: 0; nothing entered as spent: null, not free; entered as 0: 0; divided by nothing: null.
 SAVEPOINT nothing;
 INSERT INTO crm.lead (source, first_channel) VALUES ('x', 'nobody bought');
-INSERT INTO crm.channel_spend (channel, period, amount, currency) VALUES ('rate not known', '[2024-01-01, 2024-02-01)', 5, 'JPY');
-SELECT channel, leads, buyers, repeaters, spend, cost_per_lead, cost_per_sale, purchase_share, repeat_share FROM crm.v_lead_economics WHERE channel IN ('nobody bought', 'rate not known');
-SELECT channel, leads, new_customers, direct_spend, spend, cac FROM crm.v_cac WHERE channel IN ('nobody bought', 'rate not known');
+INSERT INTO crm.channel_spend (channel, period, amount, currency) VALUES ('rate not known', '[2024-01-01, 2024-02-01)', 5, 'JPY'), ('free', '[2024-01-01, 2024-02-01)', 0, 'USD');
+INSERT INTO crm.lead (source, first_channel, created_at) VALUES ('x', 'free', '2024-01-10 00:00+00');
+SELECT channel, leads, buyers, repeaters, spend, cost_per_lead, cost_per_sale, purchase_share, repeat_share FROM crm.v_lead_economics WHERE channel IN ('nobody bought', 'rate not known', 'free') ORDER BY channel;
+SELECT channel, leads, new_customers, direct_spend, spend, cac FROM crm.v_cac WHERE channel IN ('nobody bought', 'rate not known', 'free') ORDER BY channel;
 ROLLBACK TO nothing;
 INSERT INTO crm.channel_spend (channel, source, period, amount, currency, allocation) VALUES
     ('search', 'google', '[2024-01-01, 2024-03-01)', 600, 'USD', 'none'), ('search', NULL, '[2024-02-01, 2024-03-01)', 29, 'USD', 'none'), ('social', 'vk', '[2024-01-01, 2024-02-01)', 20, 'EUR', 'none'),

@@ -264,6 +264,11 @@ UPDATE crm.stage SET entry_guard = NULL WHERE id = :offer;
 ALTER TABLE crm.deal ADD COLUMN regress_rank integer;
 SELECT crm.allow_transition('Regress', 'Lead', 'Offer', guard => 'regress_rank > 1 and open_tasks = 0') > 0 AS mixed;
 SELECT crm.allow_transition('Regress', 'Lead', 'Offer', guard => 'regress_rank > 1') > 0 AS allowed;
+-- A guard stays until it is replaced, or taken away.
+SAVEPOINT taken;
+SELECT crm.allow_transition('Regress', 'Lead', 'Offer', required_fields => '{source}') = crm.allow_transition('Regress', 'Lead', 'Offer', guard => '') AS same;
+SELECT guard, guard_rule IS NULL AS none, required_fields FROM crm.stage_transition WHERE from_stage_id = crm.stage_id(crm.pipeline_id('Regress'), 'Lead') AND to_stage_id = crm.stage_id(crm.pipeline_id('Regress'), 'Offer');
+ROLLBACK TO taken;
 UPDATE crm.stage SET entry_guard = 'open_tasks < 10' WHERE id = :offer;
 INSERT INTO crm.deal (id, name, stage_id, regress_rank) VALUES (900040, 'Ranked', :lead, 1), (900041, 'Ranked too', :lead, 2);
 UPDATE crm.deal SET stage_id = :offer WHERE id = 900040;
