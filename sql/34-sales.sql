@@ -410,6 +410,58 @@ END
 $$;
 COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
+/* Not parallel safe: an exception block is a subtransaction. */
+CREATE FUNCTION crm.require_readable(relation regclass, fields jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    field record;
+    reason text;
+BEGIN
+    IF jsonb_typeof(fields) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'the fields of % must be a JSON object, not %', relation, coalesce(jsonb_typeof(fields), 'null')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
+    END IF;
+    BEGIN
+        EXECUTE format('SELECT jsonb_populate_record(NULL::%s, $1)', relation) USING fields;
+        RETURN;
+    EXCEPTION WHEN data_exception OR datatype_mismatch THEN
+        NULL;
+    END;
+    -- One of them: which?
+    FOR field IN SELECT e.key, e.value, e.value #>> '{}' AS text, format_type(a.atttypid, NULL) AS type
+                 FROM jsonb_each(fields) e JOIN pg_attribute a ON a.attrelid = relation AND a.attname = e.key AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum LOOP
+        BEGIN
+            EXECUTE format('SELECT jsonb_populate_record(NULL::%s, $1)', relation) USING jsonb_build_object(field.key, field.value);
+        EXCEPTION WHEN data_exception OR datatype_mismatch THEN
+            GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT;
+            RAISE EXCEPTION 'invalid value of "%": "%"', field.key, left(field.text, 100)
+                USING ERRCODE = 'invalid_parameter_value', COLUMN = field.key, DETAIL = upper(left(reason, 1)) || substr(reason, 2) || '.',
+                      HINT = CASE WHEN field.type IN ('numeric', 'double precision') THEN 'Write it as 1234.50.'
+                                  WHEN field.type IN ('integer', 'bigint', 'smallint') THEN 'Write a whole number.'
+                                  WHEN field.type = 'boolean' THEN 'Write true or false.'
+                                  WHEN field.type = 'date' THEN 'Write it as 2026-12-31.'
+                                  WHEN field.type LIKE 'timestamp%' THEN 'Write it as 2026-12-31 17:00.'
+                                  WHEN field.type = 'interval' THEN 'Write it as 3 days.'
+                                  ELSE format('It is of type %s.', field.type) END;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.require_readable(regclass, jsonb) IS 'Raises 22023 when a JSON object has a value that the column of its name cannot be, naming field and value, with the field in the error''s column field; keys that are no columns are left to others. Called by the functions that make a row from JSON.';
+
+CREATE FUNCTION crm.require_choice(field text, value text, choices text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value <> ALL (choices) THEN
+        RAISE EXCEPTION 'unknown % "%"', field, value
+            USING ERRCODE = 'check_violation', COLUMN = field, HINT = format('It is one of: %s.', array_to_string(choices, ', '));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_choice(text, text, text[]) IS 'Raises 23514, naming what may be written, when a value is none of a list; null passes. Called by triggers, before the constraint of the table would.';
+
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -425,6 +477,7 @@ BEGIN
         fields := fields || jsonb_build_object('pipeline_id', crm.pipeline_id(deal ->> 'pipeline'));
     END IF;
     IF deal ->> 'stage' IS NOT NULL THEN
+        PERFORM crm.require_readable('crm.deal', fields);
         fields := fields || jsonb_build_object('stage_id', crm.stage_id(
             coalesce((fields ->> 'pipeline_id')::bigint, (SELECT p.id FROM crm.pipeline p WHERE p.is_default)), deal ->> 'stage'));
     END IF;
@@ -453,6 +506,16 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.deal, and pipeline, stage, owner, company and loss_reason by name. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_readable('crm.deal', fields);
+    IF coalesce(fields ->> 'name', '') = '' THEN
+        RAISE EXCEPTION 'a deal needs a name' USING ERRCODE = 'RM003', COLUMN = 'name', HINT = 'For example: {"name": "Chairs for the office", "amount": 1200}.';
+    ELSIF (fields ->> 'probability')::numeric NOT BETWEEN 0 AND 1 THEN
+        RAISE EXCEPTION 'a probability of % is none', fields ->> 'probability'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'probability', HINT = 'It is a number from 0 to 1: 0.5 is 50 percent.';
+    ELSIF (fields ->> 'amount')::numeric < 0 THEN
+        RAISE EXCEPTION 'the amount of a deal cannot be %', fields ->> 'amount'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'amount', HINT = 'It is 0 or more, or null when it is not known.';
+    END IF;
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     EXECUTE format('INSERT INTO crm.deal (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.deal, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
@@ -460,7 +523,7 @@ BEGIN
     RETURN new_deal_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM002 a guard is not met; RM003 lost without a reason, or something else that is required is missing; RM004 unknown name, agent or company; P0002 no such contact.';
+COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field, or a value that cannot be, named in the column field; RM001 the deal may not begin there; RM002 a guard is not met; RM003 no name, lost without a reason, or something else that is required is missing; RM004 unknown name, agent or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage_id bigint, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql
