@@ -21,6 +21,12 @@ INSERT INTO crm.order_line (contact_id, order_id, line_number, product_id, descr
 SELECT crm.create_shipment(945001, 945001, 'main', lines => '[{"line": 1, "quantity": 4}]') AS s \gset
 UPDATE crm.shipment SET status = 'shipped' WHERE id = :s;
 SELECT status FROM crm.sales_order WHERE id = 945001;
+-- Nothing is left to ship; what has left comes back and is not called off.
+SELECT crm.create_shipment(945001, 945001, 'main');
+SELECT crm.create_shipment(945001, 945001, 'main', lines => '[]');
+SELECT crm.create_shipment(945001, 945005, 'main');
+SELECT count(*) AS shipments FROM crm.shipment WHERE order_id IN (945001, 945005);
+UPDATE crm.sales_order SET status = 'cancelled' WHERE id = 945001;
 UPDATE crm.shipment SET status = 'delivered' WHERE id = :s;
 SELECT status FROM crm.sales_order WHERE id = 945001;
 -- Where there is no catalogue all lines are goods.
