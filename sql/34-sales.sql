@@ -473,11 +473,11 @@ DECLARE
     new_deal_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_readable('crm.deal', fields);
     IF deal ->> 'pipeline' IS NOT NULL THEN
         fields := fields || jsonb_build_object('pipeline_id', crm.pipeline_id(deal ->> 'pipeline'));
     END IF;
     IF deal ->> 'stage' IS NOT NULL THEN
-        PERFORM crm.require_readable('crm.deal', fields);
         fields := fields || jsonb_build_object('stage_id', crm.stage_id(
             coalesce((fields ->> 'pipeline_id')::bigint, (SELECT p.id FROM crm.pipeline p WHERE p.is_default)), deal ->> 'stage'));
     END IF;
@@ -506,7 +506,6 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.deal, and pipeline, stage, owner, company and loss_reason by name. Your own go into attrs.';
     END IF;
-    PERFORM crm.require_readable('crm.deal', fields);
     IF coalesce(fields ->> 'name', '') = '' THEN
         RAISE EXCEPTION 'a deal needs a name' USING ERRCODE = 'RM003', COLUMN = 'name', HINT = 'For example: {"name": "Chairs for the office", "amount": 1200}.';
     ELSIF (fields ->> 'probability')::numeric NOT BETWEEN 0 AND 1 THEN

@@ -188,8 +188,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'contact % has no order %', $1, $2 USING ERRCODE = 'RM004';
     END IF;
-    IF (CASE WHEN lines IS NULL THEN NOT EXISTS (SELECT FROM crm.order_goods($1, $2) g WHERE g.kept > g.planned + g.under_way + g.delivered)
-            ELSE jsonb_typeof(lines) = 'array' AND jsonb_array_length(lines) = 0 END) THEN
+    IF lines IS NULL AND NOT EXISTS (SELECT FROM crm.order_goods($1, $2) g WHERE g.is_expected AND g.kept > g.planned + g.under_way + g.delivered) THEN
         RAISE EXCEPTION 'there is nothing to ship of order %', $2
             USING ERRCODE = 'RM003', DETAIL = (SELECT CASE count(*) WHEN 0 THEN 'It has no goods.' ELSE 'All its goods are in shipments, or came back.' END FROM crm.order_goods($1, $2)),
                   HINT = 'crm.order_goods() tells how much of each line is where.';

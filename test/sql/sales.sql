@@ -104,7 +104,7 @@ SELECT crm.create_deal('{"name": "x", "company": "Nobody"}');
 \set VERBOSITY terse
 \set VERBOSITY default
 SELECT crm.create_deal('{"name": "x", "amount": "12,50"}');
-SELECT crm.create_deal('{"name": "x", "expected_close": "soon"}');
+SELECT crm.create_deal('{"name": "x", "created_at": "soon"}');
 SELECT crm.create_deal('{"name": "x", "owner_id": "Anna", "stage": "New"}');
 SELECT crm.create_deal('{"name": "x", "probability": 50}');
 SELECT crm.create_deal('{"amount": 5}');
@@ -113,7 +113,7 @@ SELECT crm.create_deal('[]');
 SELECT crm.create_task('{"title": "x", "priority": "high"}');
 SELECT crm.create_task('{"title": "x", "due_on": "soon"}');
 SELECT crm.create_payment('{"contact_id": "Anna", "amount": 5}');
-SELECT crm.create_quote('{"contact_id": 1, "lines": [{"sku": "x", "quantity": "many"}]}');
+SELECT crm.document_lines('[{"sku": "x", "quantity": "many"}]');
 DO $$ BEGIN
     PERFORM crm.create_deal('{"name": "x", "amount": "12,50"}');
 EXCEPTION WHEN invalid_parameter_value THEN

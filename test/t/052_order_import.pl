@@ -96,7 +96,7 @@ my $are = "n1|Dr.|Anna|Smith|GB|Leeds|email Anna\@Example.com, phone 020 7946 00
 is(sql($who), $are, 'name, addresses, country and city');
 is(sql(q{SELECT count(*) FROM crm.contact_key k JOIN crm.external_ref r USING (contact_id) WHERE r.system = 'named' AND k.kind IN ('email', 'phone') AND k.key IN ('anna@example.com', '+442079460018')}), '2', 'by which they are found');
 my $odd = q{SELECT number, field, code FROM crm.order_import_reject WHERE system = 'named' ORDER BY id};
-my $oddities = "|number|ORDER_NUMBER_MISSING\n2|country|COUNTRY_UNKNOWN\n2|email|EMAIL_NO_AT\n2|phone|PHONE_TOO_SHORT";
+my $oddities = "|number|ORDER_NUMBER_MISSING\n2|country|COUNTRY_UNKNOWN\n2|email|EMAIL_NO_AT\n2|phone|PHONE_NO_REGION";
 is(sql($odd), $oddities, 'what could not be read is told');
 sql(q{UPDATE named SET customer_name = 'Somebody else', city = 'York'});
 is(sql($named), '0|0|1', 'again: nothing new');
