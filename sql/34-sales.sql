@@ -107,6 +107,30 @@ END
 $$;
 COMMENT ON FUNCTION crm.check_deal_attrs() IS 'Trigger AFTER UPDATE FOR EACH ROW on crm.deal: checks attrs as crm.check_attrs() does. Errors: 22023 a field is unknown or has a wrong value; RM003 a required one is missing.';
 
+CREATE FUNCTION crm.deal_range_check() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.probability NOT BETWEEN 0 AND 1 THEN
+        RAISE EXCEPTION 'a probability of % is none', NEW.probability
+            USING ERRCODE = 'check_violation', COLUMN = 'probability', HINT = 'It is a number from 0 to 1: 0.5 is 50 percent.';
+    END IF;
+    RAISE EXCEPTION 'the amount of a deal cannot be %', NEW.amount
+        USING ERRCODE = 'check_violation', COLUMN = 'amount', HINT = 'It is 0 or more, or null when it is not known.';
+END
+$$;
+COMMENT ON FUNCTION crm.deal_range_check() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal, of rows that the constraints of the table would refuse: says what is wrong with probability or amount (23514).';
+
+CREATE FUNCTION crm.loss_reason_check() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM crm.require_choice('kind', NEW.kind, '{natural,forced}');
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.loss_reason_check() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.loss_reason: refuses an unknown kind, naming those that there are (23514).';
+
 /* Pipelines. */
 
 CREATE FUNCTION crm.pipeline_template(template text,
@@ -508,12 +532,6 @@ BEGIN
     END IF;
     IF coalesce(fields ->> 'name', '') = '' THEN
         RAISE EXCEPTION 'a deal needs a name' USING ERRCODE = 'RM003', COLUMN = 'name', HINT = 'For example: {"name": "Chairs for the office", "amount": 1200}.';
-    ELSIF (fields ->> 'probability')::numeric NOT BETWEEN 0 AND 1 THEN
-        RAISE EXCEPTION 'a probability of % is none', fields ->> 'probability'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'probability', HINT = 'It is a number from 0 to 1: 0.5 is 50 percent.';
-    ELSIF (fields ->> 'amount')::numeric < 0 THEN
-        RAISE EXCEPTION 'the amount of a deal cannot be %', fields ->> 'amount'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'amount', HINT = 'It is 0 or more, or null when it is not known.';
     END IF;
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     EXECUTE format('INSERT INTO crm.deal (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.deal, $1) RETURNING id',

@@ -107,6 +107,9 @@ SELECT crm.create_deal('{"name": "x", "amount": "12,50"}');
 SELECT crm.create_deal('{"name": "x", "created_at": "soon"}');
 SELECT crm.create_deal('{"name": "x", "owner_id": "Anna", "stage": "New"}');
 SELECT crm.create_deal('{"name": "x", "probability": 50}');
+UPDATE crm.deal SET probability = 50 WHERE id = (SELECT min(id) FROM crm.deal);
+INSERT INTO crm.deal (name, amount) VALUES ('x', -5);
+INSERT INTO crm.loss_reason (name, kind) VALUES ('x', 'bad');
 SELECT crm.create_deal('{"amount": 5}');
 SELECT crm.create_deal('[]');
 \set VERBOSITY terse
