@@ -138,6 +138,22 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION crm.journey_edges(text[]) IS 'The steps of a path as edges, for a flow (Sankey) chart: number of the step from 1, its event, and the event that came next, null after the last one.';
 
+CREATE FUNCTION crm.require_columns(relation regclass, columns name[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    missing name := (SELECT c FROM unnest(columns) WITH ORDINALITY AS u (c, n)
+                     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = c AND a.attnum > 0 AND NOT a.attisdropped) ORDER BY n LIMIT 1);
+BEGIN
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'relation % has no column "%"', relation, missing
+            USING ERRCODE = 'undefined_column',
+                  HINT = (SELECT format('It has: %s.', string_agg(a.attname, ', ' ORDER BY a.attnum)) FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_columns(regclass, name[]) IS 'Raises 42703, naming it and those that there are, when a relation has no such column.';
+
 CREATE FUNCTION crm.journey_paths(source regclass, event_column name DEFAULT 'kind', at_column name DEFAULT 'occurred_at', contact_column name DEFAULT 'contact_id',
     max_steps integer DEFAULT 10, gap interval DEFAULT NULL, starts_with text DEFAULT NULL, ends_with text DEFAULT NULL,
     since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
@@ -153,6 +169,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = CASE WHEN gap < '0' THEN 'the longest gap within a journey cannot be negative' ELSE 'a journey must have at least one step' END;
     END IF;
+    PERFORM crm.require_columns(source, ARRAY[contact_column, event_column, at_column]);
     IF gap IS NULL THEN
         event := format('SELECT contact, 0 AS journey, event, at FROM (%s) e', event);
     ELSE
@@ -254,15 +271,16 @@ BEGIN
     IF look_back IS NULL OR look_back < '0' THEN
         RAISE EXCEPTION 'the time to look back must be zero or longer' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    PERFORM crm.require_columns(coalesce(touches, 'crm.activity'), ARRAY[contact_column, channel_column, at_column]);
     RETURN QUERY EXECUTE format('
         WITH touch AS (SELECT * FROM (%s) t WHERE contact_id IS NOT NULL AND channel IS NOT NULL),
         bought AS (
-            SELECT o.contact_id, o.id, o.ordered_at, coalesce(o.base_amount, 0) AS amount FROM crm.sales_order o
+            SELECT o.contact_id, o.id, o.ordered_at, o.base_amount AS amount FROM crm.sales_order o
             WHERE o.is_counted AND ($4 IS NULL OR o.ordered_at >= $4) AND ($5 IS NULL OR o.ordered_at < $5)),
         touched AS (SELECT o.*, t.channel, t.at FROM bought o LEFT JOIN touch t ON t.contact_id = o.contact_id AND t.at <= o.ordered_at AND t.at >= o.ordered_at - $2),
         credited AS (%s),
         share AS (
-            SELECT channel, round(sum(credit), 6) AS orders, round(sum(amount), $7) AS amount, row_number() OVER (ORDER BY channel IS NULL, sum(credit) DESC, channel) AS place
+            SELECT channel, round(sum(credit), 6) AS orders, round(sum(amount), $7) AS amount, row_number() OVER (ORDER BY channel IS NULL, sum(amount) IS NULL, sum(credit) DESC, channel) AS place
             FROM (SELECT channel, credit, amount FROM credited
                   UNION ALL SELECT NULL, count(*), sum(amount) FROM (SELECT amount FROM touched GROUP BY contact_id, id, amount HAVING count(channel) = 0) u HAVING count(*) > 0) c
             GROUP BY channel)
@@ -272,9 +290,9 @@ BEGIN
         FROM share s CROSS JOIN (SELECT count(*) AS orders, sum(amount) AS amount FROM bought) t
         ORDER BY 2 DESC, 1', touch,
         CASE WHEN model = 'markov' THEN '
-            SELECT c.channel, c.credit, c.value AS amount
+            SELECT c.channel, c.credit, CASE WHEN EXISTS (SELECT FROM bought WHERE amount IS NOT NULL) THEN c.value END AS amount
             FROM (SELECT crm.attribution($1, path, conversions, value, nulls) AS credits FROM (
-                SELECT array_agg(channel ORDER BY at, channel COLLATE "C") AS path, 1 AS conversions, amount AS value, 0 AS nulls
+                SELECT array_agg(channel ORDER BY at, channel COLLATE "C") AS path, 1 AS conversions, coalesce(amount, 0) AS value, 0 AS nulls
                 FROM touched WHERE channel IS NOT NULL GROUP BY contact_id, id, amount
                 UNION ALL
                 SELECT array_agg(t.channel ORDER BY t.at, t.channel COLLATE "C"), 0, 0, 1
@@ -288,4 +306,4 @@ BEGIN
     USING model, look_back, half_life, since, until, base, digits;
 END
 $$;
-COMMENT ON FUNCTION crm.attribute_orders(text, interval, interval, timestamptz, timestamptz, regclass, name, name, name) IS 'What channels have of the orders that count (crm.sales_order.is_counted) in a period, until excluded: the number of orders and their amount in the base currency, each order shared among the touches of its contact in the time before it by a model of crm.attribution(). Touches are rows of crm.activity with their kind as the channel, or those of another table or view. The row with a null channel has the orders without a touch, so that totals are those of the orders, exactly: orders are rounded to six digits, amounts to those of the currency, and the largest channel has the remainder; an order whose amount in the base currency is not known counts with amount 0. The model markov also takes the touches of the period after a contact''s last order in it as a path that led to nothing. Errors: 22004 model or half-life null; 22023 unknown model, half-life or time to look back that is too short or has months (half-life); 42703 no such column; 42501 no right to read.';
+COMMENT ON FUNCTION crm.attribute_orders(text, interval, interval, timestamptz, timestamptz, regclass, name, name, name) IS 'What channels have of the orders that count (crm.sales_order.is_counted) in a period, until excluded: the number of orders and their amount in the base currency, each order shared among the touches of its contact in the time before it by a model of crm.attribution(). Touches are rows of crm.activity with their kind as the channel, or those of another table or view. The row with a null channel has the orders without a touch, so that totals are those of the orders, exactly: orders are rounded to six digits, amounts to those of the currency, and the largest channel has the remainder; an order whose amount in the base currency is not known is in the number of orders and in no amount, which is null where none is known. The model markov also takes the touches of the period after a contact''s last order in it as a path that led to nothing. Errors: 22004 model or half-life null; 22023 unknown model, half-life or time to look back that is too short or has months (half-life); 42703 no such column; 42501 no right to read.';

@@ -49,7 +49,7 @@ SET search_path = pg_catalog, pg_temp AS $$
         ('company', 'annual_revenue', 'number', '^(annual[ _])?(revenue|turnover|выручка|оборот)', 'revenue a year'),
         ('company', 'currency', 'currency', '^(currency|валюта)', 'currency of the revenue'),
         ('company', 'founded_on', 'date', '^(founded|established|дата основания)', 'when founded'),
-        ('company', 'country', 'country', '^(country|страна)', 'country, two letters'),
+        ('company', 'country', 'country', '^(country|(office|hq|headquarters)[ _]?(location|country)|страна)', 'country, two letters'),
         ('company', 'city', 'text', '^(city|town|город)', 'city'),
         ('company', 'postal_code', 'text', '^(zip|post(al)?[ _]?code|plz$|(почтовый )?индекс)', 'postal code'),
         ('company', 'address', 'text', '^((street|postal|mailing|legal) )?address|^street$|^(почтовый |юридический |фактический )?адрес(?! эл)|^улица$', 'street address'),

@@ -107,6 +107,30 @@ END
 $$;
 COMMENT ON FUNCTION crm.check_deal_attrs() IS 'Trigger AFTER UPDATE FOR EACH ROW on crm.deal: checks attrs as crm.check_attrs() does. Errors: 22023 a field is unknown or has a wrong value; RM003 a required one is missing.';
 
+CREATE FUNCTION crm.deal_range_check() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.probability NOT BETWEEN 0 AND 1 THEN
+        RAISE EXCEPTION 'a probability of % is none', NEW.probability
+            USING ERRCODE = 'check_violation', COLUMN = 'probability', HINT = 'It is a number from 0 to 1: 0.5 is 50 percent.';
+    END IF;
+    RAISE EXCEPTION 'the amount of a deal cannot be %', NEW.amount
+        USING ERRCODE = 'check_violation', COLUMN = 'amount', HINT = 'It is 0 or more, or null when it is not known.';
+END
+$$;
+COMMENT ON FUNCTION crm.deal_range_check() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.deal, of rows that the constraints of the table would refuse: says what is wrong with probability or amount (23514).';
+
+CREATE FUNCTION crm.loss_reason_check() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM crm.require_choice('kind', NEW.kind, '{natural,forced}');
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.loss_reason_check() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.loss_reason: refuses an unknown kind, naming those that there are (23514).';
+
 /* Pipelines. */
 
 CREATE FUNCTION crm.pipeline_template(template text,
@@ -413,6 +437,58 @@ END
 $$;
 COMMENT ON FUNCTION crm.agent_id(text) IS 'The number of the agent of that name, in any letter case, else of the one who works with the database role of that name, else the number itself, as text; of those who are active. Null for null. Errors: RM004 there is none, or several.';
 
+/* Not parallel safe: an exception block is a subtransaction. */
+CREATE FUNCTION crm.require_readable(relation regclass, fields jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    field record;
+    reason text;
+BEGIN
+    IF jsonb_typeof(fields) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'the fields of % must be a JSON object, not %', relation, coalesce(jsonb_typeof(fields), 'null')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: {"name": "value"}.';
+    END IF;
+    BEGIN
+        EXECUTE format('SELECT jsonb_populate_record(NULL::%s, $1)', relation) USING fields;
+        RETURN;
+    EXCEPTION WHEN data_exception OR datatype_mismatch THEN
+        NULL;
+    END;
+    -- One of them: which?
+    FOR field IN SELECT e.key, e.value, e.value #>> '{}' AS text, format_type(a.atttypid, NULL) AS type
+                 FROM jsonb_each(fields) e JOIN pg_attribute a ON a.attrelid = relation AND a.attname = e.key AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum LOOP
+        BEGIN
+            EXECUTE format('SELECT jsonb_populate_record(NULL::%s, $1)', relation) USING jsonb_build_object(field.key, field.value);
+        EXCEPTION WHEN data_exception OR datatype_mismatch THEN
+            GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT;
+            RAISE EXCEPTION 'invalid value of "%": "%"', field.key, left(field.text, 100)
+                USING ERRCODE = 'invalid_parameter_value', COLUMN = field.key, DETAIL = upper(left(reason, 1)) || substr(reason, 2) || '.',
+                      HINT = CASE WHEN field.type IN ('numeric', 'double precision') THEN 'Write it as 1234.50.'
+                                  WHEN field.type IN ('integer', 'bigint', 'smallint') THEN 'Write a whole number.'
+                                  WHEN field.type = 'boolean' THEN 'Write true or false.'
+                                  WHEN field.type = 'date' THEN 'Write it as 2026-12-31.'
+                                  WHEN field.type LIKE 'timestamp%' THEN 'Write it as 2026-12-31 17:00.'
+                                  WHEN field.type = 'interval' THEN 'Write it as 3 days.'
+                                  ELSE format('It is of type %s.', field.type) END;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION crm.require_readable(regclass, jsonb) IS 'Raises 22023 when a JSON object has a value that the column of its name cannot be, naming field and value, with the field in the error''s column field; keys that are no columns are left to others. Called by the functions that make a row from JSON.';
+
+CREATE FUNCTION crm.require_choice(field text, value text, choices text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value <> ALL (choices) THEN
+        RAISE EXCEPTION 'unknown % "%"', field, value
+            USING ERRCODE = 'check_violation', COLUMN = field, HINT = format('It is one of: %s.', array_to_string(choices, ', '));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION crm.require_choice(text, text, text[]) IS 'Raises 23514, naming what may be written, when a value is none of a list; null passes. Called by triggers, before the constraint of the table would.';
+
 CREATE FUNCTION crm.create_deal(deal jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -424,6 +500,7 @@ DECLARE
     new_deal_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_readable('crm.deal', fields);
     IF deal ->> 'pipeline' IS NOT NULL THEN
         fields := fields || jsonb_build_object('pipeline_id', crm.pipeline_id(deal ->> 'pipeline'));
     END IF;
@@ -456,6 +533,9 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.deal, and pipeline, stage, owner, company and loss_reason by name. Your own go into attrs.';
     END IF;
+    IF coalesce(fields ->> 'name', '') = '' THEN
+        RAISE EXCEPTION 'a deal needs a name' USING ERRCODE = 'RM003', COLUMN = 'name', HINT = 'For example: {"name": "Chairs for the office", "amount": 1200}.';
+    END IF;
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     EXECUTE format('INSERT INTO crm.deal (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::crm.deal, $1) RETURNING id',
                    (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c))
@@ -463,7 +543,7 @@ BEGIN
     RETURN new_deal_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field; RM001 the deal may not begin there; RM002 a guard is not met; RM003 lost without a reason, or something else that is required is missing; RM004 unknown name, agent or company; P0002 no such contact.';
+COMMENT ON FUNCTION crm.create_deal(jsonb) IS 'Makes a deal from its fields and gives its number. Fields are the columns of crm.deal; pipeline, stage, owner, company and loss_reason may be given by name. Without a pipeline the default one, without a stage the first at which a deal may begin. Errors: 22023 unknown field, or a value that cannot be, named in the column field; RM001 the deal may not begin there; RM002 a guard is not met; RM003 no name, lost without a reason, or something else that is required is missing; RM004 unknown name, agent or company; P0002 no such contact.';
 
 CREATE FUNCTION crm.move_deal(deal_id bigint, stage_id bigint, loss_reason text DEFAULT NULL, as_of timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql

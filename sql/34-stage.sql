@@ -252,13 +252,15 @@ DECLARE
                          THEN NOT EXISTS (SELECT FROM crm.custom_field c WHERE c.entity = 'deal' AND c.name = substr(f, 7))
                          ELSE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'crm.deal'::regclass AND a.attname = f AND a.attnum > 0 AND NOT a.attisdropped) END);
 BEGIN
-    IF unknown IS NOT NULL THEN
+    IF cardinality(fields) = 0 THEN
+        RAISE EXCEPTION 'required_fields is empty' USING ERRCODE = 'check_violation', COLUMN = 'required_fields', HINT = 'Where nothing is required, it is null.';
+    ELSIF unknown IS NOT NULL THEN
         RAISE EXCEPTION 'unknown required field of a deal: %', unknown USING ERRCODE = 'undefined_column',
             HINT = 'Fields are the columns of crm.deal, and attrs.name for what crm.define_field(''deal'', ...) has defined.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION crm.require_deal_fields(text[]) IS 'Does nothing when all are columns of crm.deal, or attrs.key of a custom field. Errors: 42703.';
+COMMENT ON FUNCTION crm.require_deal_fields(text[]) IS 'Does nothing when all are columns of crm.deal, or attrs.key of a custom field. Errors: 23514 none at all; 42703.';
 
 CREATE FUNCTION crm.stage_transition_check() RETURNS trigger
 LANGUAGE plpgsql
@@ -280,6 +282,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION crm.stage_transition_check() IS 'Trigger on crm.stage_transition: derives guard_rule; refuses a guard that does not fit deals, fields (42703) and roles (42704) that there are not. Errors: those of crm.guard_rule().';
+
+CREATE FUNCTION crm.stage_playbook_check() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kinds text[];
+BEGIN
+    IF NEW.makes = 'task' THEN
+        kinds := ARRAY(SELECT i.name FROM crm.interaction_type i) || '{todo,service}'::text[];
+        IF NEW.kind <> ALL (kinds) THEN
+            RAISE EXCEPTION 'unknown kind "%" of a task', NEW.kind
+                USING ERRCODE = 'check_violation', COLUMN = 'kind',
+                      DETAIL = (SELECT format('Kinds: %s.', string_agg(k, ', ' ORDER BY k)) FROM unnest(kinds) k),
+                      HINT = (SELECT CASE WHEN crm.osa_distance(lower(NEW.kind), k) <= 2 THEN format('Do you mean "%s"? ', k) ELSE '' END
+                              FROM unnest(kinds) k ORDER BY crm.osa_distance(lower(NEW.kind), k), k LIMIT 1) || 'A new kind is a row of crm.interaction_type.';
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION crm.stage_playbook_check() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.stage_playbook: refuses a kind of task that is neither in crm.interaction_type nor todo or service, naming the nearest (23514). Kinds of milestones and documents are free.';
 
 CREATE FUNCTION crm.stage_prerequisite_check() RETURNS trigger
 LANGUAGE plpgsql

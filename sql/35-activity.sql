@@ -131,6 +131,7 @@ BEGIN
         fields := fields || jsonb_build_object('author_id', crm.agent_id(task ->> 'author'));
     END IF;
     IF task ->> 'due_on' IS NOT NULL OR task ->> 'remind_on' IS NOT NULL THEN
+        PERFORM crm.require_readable('crm.task', fields || jsonb_strip_nulls(jsonb_build_object('due_at', task -> 'due_on', 'remind_at', task -> 'remind_on')));
         zone := coalesce(task ->> 'time_zone',
                          (SELECT a.time_zone FROM crm.agent a WHERE a.id = (fields ->> 'assignee_id')::bigint), 'UTC');
         fields := fields || jsonb_strip_nulls(jsonb_build_object(
@@ -148,6 +149,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.task, assignee and author by name, due_on and remind_on as local times. Your own go into attrs.';
     END IF;
+    PERFORM crm.require_readable('crm.task', fields);
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'assignee_id')::bigint, (fields ->> 'deal_id')::bigint,
                               company_id => (fields ->> 'company_id')::bigint);
     PERFORM crm.require_known(agent_id => (fields ->> 'author_id')::bigint);

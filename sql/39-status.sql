@@ -152,7 +152,7 @@ BEGIN
             -- Without the address.
             ('crm_analyst', 'SELECT (contact_id, id, order_id, status, warehouse, carrier, promised_at, shipped_at, delivered_at, late_at, created_at)', 'shipment', NULL),
             ('crm_gateway', 'SELECT, UPDATE', 'outbox', NULL),
-            ('crm_gateway', 'SELECT', 'installation|base_currency', NULL),
+            ('crm_gateway', 'SELECT', 'installation|base_currency|currency', NULL),
             ('crm_gateway', 'SELECT, INSERT', 'payment_event', NULL),
             -- Without who bought what.
             ('crm_gateway', 'INSERT', 'receipt', NULL),
@@ -358,8 +358,8 @@ BEGIN
                   WHERE p.match_key IS NOT NULL AND c.deleted_at IS NULL AND c.merged_into IS NULL
                     AND NOT EXISTS (SELECT FROM crm.contact_key k WHERE k.kind = p.kind AND k.key = p.match_key AND k.contact_id = p.contact_id));
     IF to_regclass('crm.sales_order') IS NOT NULL THEN
-        RETURN QUERY SELECT 'orders', 'info', format('%s orders in %s have no exchange rate: their amounts are in no sum', count(*), string_agg(DISTINCT o.currency, ', ')),
-                            'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once.'
+        RETURN QUERY SELECT 'orders', 'warning', format('%s orders in %s have no exchange rate: their amounts are in no sum', count(*), string_agg(DISTINCT o.currency, ', ')),
+                            'INSERT INTO crm.fx_rate (currency, base, valid_from, rate) ...: they take it at once. Where all is in one currency: UPDATE crm.base_currency SET code = ...'
         FROM crm.sales_order o WHERE o.exchange_rate IS NULL HAVING count(*) > 0;
     END IF;
     IF to_regclass('crm.payment_key') IS NOT NULL THEN

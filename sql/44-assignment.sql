@@ -154,6 +154,7 @@ DECLARE
     relation CONSTANT regclass := crm.assignment_relation(NEW.what);
     problem record;
 BEGIN
+    PERFORM crm.require_choice('method', NEW.method, '{round_robin,weighted,least_loaded,skill,territory,calendar}');
     NEW.rule := NEW.definition::crm.rule;
     FOR problem IN SELECT * FROM crm.rule_check(NEW.rule, relation) LOOP
         RAISE EXCEPTION 'the rule of assignment "%" does not fit: %', NEW.name, problem.message
@@ -166,7 +167,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.assignment_rule_check() IS 'Trigger of crm.assignment_rule: reads the rule of column definition into column rule. Errors: 42601 no rule; 42703 a field that the rows lack, or skill_field is no column.';
+COMMENT ON FUNCTION crm.assignment_rule_check() IS 'Trigger of crm.assignment_rule: reads the rule of column definition into column rule. Errors: 23514 an unknown method; 42601 no rule; 42703 a field that the rows lack, or skill_field is no column.';
 
 CREATE FUNCTION crm.keep_assignments() RETURNS trigger
 LANGUAGE plpgsql

@@ -32,6 +32,7 @@ BEGIN
     IF crm.merge_mode() <> 'off' THEN
         RETURN NEW;             -- as it was, to the byte
     END IF;
+    PERFORM crm.require_choice('status', NEW.status, '{new,working,qualified,converted,disqualified}');
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
         IF (NEW.first_touch_at, NEW.first_channel, NEW.first_source, NEW.first_medium, NEW.first_campaign)

@@ -170,6 +170,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are sku or product_id, description, quantity, unit_price, discount_percent, tax_rate, tax_included and unit_cost.';
     END IF;
+    PERFORM crm.require_readable('crm.order_line', l.line) FROM jsonb_array_elements(lines) WITH ORDINALITY AS l (line, n) ORDER BY l.n;
     RETURN QUERY
     SELECT l.n::integer, coalesce(CASE WHEN strict THEN (l.line ->> 'product_id')::bigint ELSE (SELECT p.id FROM crm.product p WHERE p.id = (l.line ->> 'product_id')::bigint) END,
                                       CASE WHEN strict THEN crm.product_id(l.line ->> 'sku') ELSE (SELECT p.id FROM crm.product p WHERE p.sku = l.line ->> 'sku') END),
@@ -194,6 +195,7 @@ BEGIN
     IF quote ->> 'owner' IS NOT NULL THEN
         fields := fields || jsonb_build_object('owner_id', crm.agent_id(quote ->> 'owner'));
     END IF;
+    PERFORM crm.require_readable('crm.quote', fields);
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'owner_id')::bigint, (fields ->> 'deal_id')::bigint, company_id => (fields ->> 'company_id')::bigint);
     -- What is not said is that of the deal.
     IF fields ->> 'deal_id' IS NOT NULL THEN

@@ -38,6 +38,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Fields are the columns of crm.task_series, and assignee and author by name.';
     END IF;
+    PERFORM crm.require_readable('crm.task_series', fields);
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, (fields ->> 'assignee_id')::bigint, (fields ->> 'deal_id')::bigint,
                               company_id => (fields ->> 'company_id')::bigint);
     PERFORM crm.require_known(agent_id => (fields ->> 'author_id')::bigint);

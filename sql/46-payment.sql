@@ -67,6 +67,7 @@ DECLARE
     new_payment_id bigint;
 BEGIN
     PERFORM crm.require_installed();
+    PERFORM crm.require_readable('crm.payment', fields);
     PERFORM crm.require_known((fields ->> 'contact_id')::bigint, deal_id => (fields ->> 'deal_id')::bigint);
     IF fields ->> 'order_id' IS NOT NULL THEN
         SELECT b.open_amount, b.currency INTO balance FROM crm.v_order_balance b
@@ -187,6 +188,11 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'contact % has no order %', $1, $2 USING ERRCODE = 'RM004';
     END IF;
+    IF lines IS NULL AND NOT EXISTS (SELECT FROM crm.order_goods($1, $2) g WHERE g.is_expected AND g.kept > g.planned + g.under_way + g.delivered) THEN
+        RAISE EXCEPTION 'there is nothing to ship of order %', $2
+            USING ERRCODE = 'RM003', DETAIL = (SELECT CASE count(*) WHEN 0 THEN 'It has no goods.' ELSE 'All its goods are in shipments, or came back.' END FROM crm.order_goods($1, $2)),
+                  HINT = 'crm.order_goods() tells how much of each line is where.';
+    END IF;
     INSERT INTO crm.shipment (contact_id, order_id, warehouse, promised_at, carrier) VALUES ($1, $2, $3, $4, $5) RETURNING id INTO new_shipment_id;
     IF lines IS NULL THEN
         INSERT INTO crm.shipment_line (contact_id, shipment_id, line_number, quantity)
@@ -199,7 +205,7 @@ BEGIN
     RETURN new_shipment_id;
 END
 $$;
-COMMENT ON FUNCTION crm.create_shipment(bigint, bigint, text, timestamptz, text, jsonb) IS 'Plans a shipment of an order and gives its number: of the lines [{"line": 1, "quantity": 2}], otherwise of all goods that are in no shipment yet. Errors: RM004 no such order; RM057 more than was ordered.';
+COMMENT ON FUNCTION crm.create_shipment(bigint, bigint, text, timestamptz, text, jsonb) IS 'Plans a shipment of an order and gives its number: of the lines [{"line": 1, "quantity": 2}], otherwise of all goods that are in no shipment yet. Errors: RM003 there is nothing to ship; RM004 no such order; RM057 more than was ordered.';
 
 CREATE FUNCTION crm.late_shipments(as_of timestamptz DEFAULT now(),
     OUT contact_id bigint, OUT shipment_id bigint, OUT order_id bigint, OUT status text, OUT promised_at timestamptz, OUT delivered_at timestamptz, OUT late_by interval)
@@ -253,11 +259,15 @@ BEGIN
                 USING ERRCODE = 'RM055', HINT = 'What came back is a row of crm.order_return of its order.';
         END IF;
     END IF;
+    IF NOT EXISTS (SELECT FROM crm.currency c WHERE c.code = NEW.currency) THEN
+        RAISE EXCEPTION 'there is no currency "%"', NEW.currency
+            USING ERRCODE = 'foreign_key_violation', COLUMN = 'currency', HINT = 'Write the three letters of ISO 4217, in capitals; crm.currency lists them.';
+    END IF;
     NEW.phone_key := crm.e164(crm.base(crm.try_phone(NEW.phone)));
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.keep_receipt() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.receipt: derives phone_key. Errors: RM055 what was printed changes, or whose it is once it is somebody''s.';
+COMMENT ON FUNCTION crm.keep_receipt() IS 'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on crm.receipt: derives phone_key. Errors: 23503 there is no such currency; RM055 what was printed changes, or whose it is once it is somebody''s.';
 
 CREATE FUNCTION crm.claim_receipt(fiscal_id text, contact_id bigint, as_of timestamptz DEFAULT now()) RETURNS bigint
 LANGUAGE plpgsql

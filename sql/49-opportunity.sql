@@ -103,7 +103,7 @@ COMMENT ON FUNCTION crm.may_nurture(bigint, timestamptz) IS 'Whether we may go t
 /* What a client could buy. */
 
 CREATE FUNCTION crm.whitespace(contact bigint DEFAULT NULL, level text DEFAULT 'product', look_back interval DEFAULT '2 years', min_peers integer DEFAULT 5,
-    min_share numeric DEFAULT 0.1, as_of timestamptz DEFAULT now(),
+    min_share numeric DEFAULT 0.1, per_contact integer DEFAULT 10, as_of timestamptz DEFAULT now(),
     OUT contact_id bigint, OUT product_id bigint, OUT product text, OUT category text, OUT basis text, OUT peers_are text,
     OUT peers bigint, OUT buyers bigint, OUT share numeric, OUT average_amount numeric, OUT expected_amount numeric, OUT currency text)
 RETURNS SETOF record
@@ -114,6 +114,10 @@ SET enable_nestloop = off
 SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    -- Of the products of a client so many are asked for their buyers, and of each
+    -- product so many others are offered: what is beyond is hardly among the best.
+    bases CONSTANT integer := 20;
+    related CONSTANT integer := 50;
     since timestamptz;
 BEGIN
     IF level IS NULL OR level <> ALL ('{product,category}'::text[]) THEN
@@ -124,6 +128,9 @@ BEGIN
         RAISE EXCEPTION 'there must be at least one peer, not %', coalesce(min_peers::text, 'null') USING ERRCODE = 'invalid_parameter_value';
     ELSIF min_share IS NULL OR min_share NOT BETWEEN 0 AND 1 THEN
         RAISE EXCEPTION 'a share of % is none', coalesce(min_share::text, 'null') USING ERRCODE = 'invalid_parameter_value', HINT = 'It is a number from 0 to 1.';
+    ELSIF per_contact < 1 THEN
+        RAISE EXCEPTION 'there must be at least one offer for a contact, not %', per_contact
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Null is for all.';
     END IF;
     since := (as_of AT TIME ZONE 'UTC' - look_back) AT TIME ZONE 'UTC';
     RETURN QUERY
@@ -155,22 +162,31 @@ BEGIN
     ), market_item AS (
         SELECT f.industry, f.size, b.item, count(*) AS buyers, avg(b.amount) AS average FROM bought b JOIN firm f ON f.contact_id = b.contact_id
         WHERE f.industry <> '' AND (f.industry, f.size) IN (SELECT t.industry, t.size FROM target t) GROUP BY f.industry, f.size, b.item
+    ), holder AS MATERIALIZED (
+        -- Who bought it, as a set: so pairs of items are counted without joining all that anybody bought with itself.
+        SELECT b.item, count(*) AS holders, crm.contact_set_agg(b.contact_id) AS members, coalesce(avg(b.amount), 0) AS average FROM bought b GROUP BY b.item
     ), own AS MATERIALIZED (
-        SELECT b.contact_id, b.item FROM bought b JOIN target t ON t.id = b.contact_id
-    ), together AS (
-        SELECT a.item AS basis_item, b.item, count(*) AS buyers, avg(b.amount) AS average
-        FROM bought a JOIN bought b ON b.contact_id = a.contact_id AND b.item <> a.item
-        WHERE a.item IN (SELECT o.item FROM own o) GROUP BY a.item, b.item
-    ), holder AS (
-        SELECT b.item, count(*) AS holders FROM bought b WHERE b.item IN (SELECT o.item FROM own o) GROUP BY b.item
+        SELECT o.contact_id, o.item
+        FROM (SELECT b.contact_id, b.item, row_number() OVER (PARTITION BY b.contact_id ORDER BY b.amount DESC NULLS LAST, b.item) AS place
+              FROM bought b JOIN target t ON t.id = b.contact_id JOIN holder h ON h.item = b.item WHERE h.holders > min_peers) o
+        WHERE o.place <= bases
+    ), pair AS MATERIALIZED (
+        SELECT a.item AS basis_item, a.holders - 1 AS peers, b.item, crm.intersect_count(a.members, b.members) AS buyers, b.average
+        FROM holder a CROSS JOIN holder b
+        WHERE a.item IN (SELECT o.item FROM own o) AND b.item <> a.item AND b.holders >= min_share * (a.holders - 1)
+    ), together AS MATERIALIZED (
+        SELECT g.* FROM (
+            SELECT p.*, row_number() OVER (PARTITION BY p.basis_item ORDER BY p.buyers::double precision / p.peers * p.average DESC, p.item) AS place
+            FROM pair p WHERE p.buyers > 0 AND p.buyers >= min_share * p.peers AND EXISTS (SELECT FROM item i WHERE i.item = p.item AND i.active)) g
+        WHERE g.place <= related
     ), offer AS MATERIALIZED (
         -- Ranked once, so that of those of a contact the least number is the best.
-        SELECT x.*, row_number() OVER (ORDER BY x.buyers::numeric / x.peers DESC, x.peers DESC, x.basis, x.basis_item, x.industry, x.size, x.item) AS rank
-        FROM (SELECT m.item, 'market' AS basis, NULL::bigint AS basis_item, a.industry, a.size, v.is_buyer, a.peers - v.is_buyer::integer AS peers, m.buyers, m.average
-              FROM market a JOIN market_item m ON m.industry = a.industry AND m.size = a.size CROSS JOIN (VALUES (false), (true)) AS v (is_buyer)
+        SELECT x.*, row_number() OVER (ORDER BY x.buyers::numeric / x.peers DESC, x.peers DESC, x.basis, x.basis_item, x.industry, x.size, x.item) AS rank,
+               x.buyers::numeric / x.peers * x.usual AS promise
+        FROM (SELECT m.item, 'market' AS basis, NULL::bigint AS basis_item, a.industry, a.size, v.is_buyer, a.peers - v.is_buyer::integer AS peers, m.buyers, m.average, h.average AS usual
+              FROM market a JOIN market_item m ON m.industry = a.industry AND m.size = a.size JOIN holder h ON h.item = m.item CROSS JOIN (VALUES (false), (true)) AS v (is_buyer)
               UNION ALL
-              SELECT g.item, 'purchase', g.basis_item, NULL, NULL, NULL, h.holders - 1, g.buyers, g.average
-              FROM together g JOIN holder h ON h.item = g.basis_item) x
+              SELECT g.item, 'purchase', g.basis_item, NULL, NULL, NULL, g.peers, g.buyers, NULL, g.average FROM together g) x
         WHERE x.peers >= min_peers AND x.buyers >= min_share * x.peers AND EXISTS (SELECT FROM item i WHERE i.item = x.item AND i.active)
     ), word AS (
         -- What people call it who write no number.
@@ -204,17 +220,31 @@ BEGIN
               SELECT o.contact_id, f.item, f.rank FROM own o JOIN offer f ON f.basis_item = o.item) c
         WHERE NOT EXISTS (SELECT FROM left_out x WHERE x.contact_id = c.id AND x.item = c.item)
         GROUP BY c.id, c.item
+    ), chosen AS MATERIALIZED (
+        SELECT c.id, c.rank FROM (
+            SELECT b.id, b.rank, row_number() OVER (PARTITION BY b.id ORDER BY f.promise DESC, b.rank) AS place FROM best b JOIN offer f ON f.rank = b.rank) c
+        WHERE per_contact IS NULL OR c.place <= per_contact
+    ), worth AS (
+        -- What the buyers among the peers spent, of what is shown alone.
+        SELECT x.rank, avg(b.amount) AS average
+        FROM (SELECT f.rank, f.item, crm.members(crm.contact_set_and(g.members, h.members)) AS buyer
+              FROM offer f JOIN holder g ON g.item = f.basis_item JOIN holder h ON h.item = f.item
+              WHERE f.rank IN (SELECT c.rank FROM chosen c)) x
+        JOIN bought b ON b.contact_id = x.buyer AND b.item = x.item GROUP BY x.rank
+    ), shown AS (
+        SELECT c.id, f.item, f.basis, f.basis_item, f.industry, f.size, f.peers, f.buyers, f.rank, coalesce(w.average, f.average) AS average
+        FROM chosen c JOIN offer f ON f.rank = c.rank LEFT JOIN worth w ON w.rank = c.rank
     )
-    SELECT b.id, CASE level WHEN 'product' THEN f.item END, CASE level WHEN 'product' THEN i.name END, i.category, f.basis,
+    SELECT f.id, CASE level WHEN 'product' THEN f.item END, CASE level WHEN 'product' THEN i.name END, i.category, f.basis,
            CASE f.basis WHEN 'purchase' THEN 'buyers of ' || CASE level WHEN 'product' THEN w.name ELSE w.category END
                         ELSE f.industry || (CASE f.size WHEN 0 THEN ', under 10 employees' WHEN 1 THEN ', 10 to 49 employees'
                                                         WHEN 2 THEN ', 50 to 249 employees' WHEN 3 THEN ', 250 employees and more' ELSE ', size not known' END) END,
            f.peers, f.buyers, round(f.buyers::numeric / f.peers, 4), round(f.average, 4), round(f.average * f.buyers / f.peers, 4), (SELECT y.code FROM crm.base_currency y)
-    FROM best b JOIN offer f ON f.rank = b.rank JOIN item i ON i.product_id = f.item LEFT JOIN item w ON w.product_id = f.basis_item
-    ORDER BY b.id, f.average * f.buyers / f.peers DESC NULLS LAST, f.rank;
+    FROM shown f JOIN item i ON i.product_id = f.item LEFT JOIN item w ON w.product_id = f.basis_item
+    ORDER BY f.id, f.average * f.buyers / f.peers DESC NULLS LAST, f.rank;
 END
 $$;
-COMMENT ON FUNCTION crm.whitespace(bigint, text, interval, integer, numeric, timestamptz) IS 'Unused opportunities of one contact, or of all who live and are not archived: the products (or categories) that peers bought in the time before as_of and the contact did not. Peers are, by basis, market: buyers whose main company has the same industry and size (under 10, 50, 250 employees, or more); purchase: buyers of a product that the contact bought. Of both the one with the greater share stands, where there are at least min_peers, of whom at least min_share bought it. share is that of peers who bought it; average_amount what one of these spent on it in that time, in the base currency; expected_amount the product of both, by which they are ordered. Left out are what the contact or the main company ever bought (orders that count, not returned), what is in crm.owned_product by name or article number, what the contact objects to (crm.contact_need, by name, article number or category), what a quote refused in that time offered (as a product), what an open quote offers, and what is not offered any more. Errors: 22023 unknown level, time to look back, number or share of peers out of range.';
+COMMENT ON FUNCTION crm.whitespace(bigint, text, interval, integer, numeric, integer, timestamptz) IS 'Unused opportunities of one contact, or of all who live and are not archived: the products (or categories) that peers bought in the time before as_of and the contact did not. Peers are, by basis, market: buyers whose main company has the same industry and size (under 10, 50, 250 employees, or more); purchase: buyers of a product that the contact bought, of the 20 on which the contact spent most; of each product the 50 others are offered that promise most. Of both the one with the greater share stands, where there are at least min_peers, of whom at least min_share bought it. Of each contact the per_contact that promise most are shown (null: all): by share times what a buyer spends on it, whoever that is. share is that of peers who bought it; average_amount what one of these spent on it in that time, in the base currency; expected_amount the product of both, by which they are ordered. Left out are what the contact or the main company ever bought (orders that count, not returned), what is in crm.owned_product by name or article number, what the contact objects to (crm.contact_need, by name, article number or category), what a quote refused in that time offered (as a product), what an open quote offers, and what is not offered any more. Errors: 22023 unknown level, time to look back, number or share of peers, or per_contact, out of range.';
 
 /* What channels bring. */
 

@@ -42,6 +42,11 @@ CREATE FUNCTION crm.goal_check() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM crm.kpi k WHERE k.name = NEW.kpi) THEN
+        RAISE EXCEPTION 'there is no indicator "%"', NEW.kpi
+            USING ERRCODE = 'RM062', COLUMN = 'kpi',
+                  HINT = (SELECT format('Indicators: %s. A row of crm.kpi makes one.', string_agg(k.name, ', ' ORDER BY k.name)) FROM crm.kpi k);
+    END IF;
     IF NEW.parent_id IS NOT NULL AND EXISTS (
         WITH RECURSIVE above AS (
             SELECT NEW.parent_id AS id
@@ -53,7 +58,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION crm.goal_check() IS 'Trigger on crm.sales_goal: refuses a goal that would be part of itself (RM060).';
+COMMENT ON FUNCTION crm.goal_check() IS 'Trigger on crm.sales_goal: refuses a goal that would be part of itself (RM060) or of an indicator that there is not (RM062).';
 
 /* Indicators. */
 

@@ -197,6 +197,9 @@ CREATE TRIGGER stage_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();
 CREATE TRIGGER stage_transition_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.stage_transition
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();
+CREATE TRIGGER range_check BEFORE INSERT OR UPDATE ON crm.deal FOR EACH ROW
+    WHEN (NEW.probability < 0 OR NEW.probability > 1 OR NEW.amount < 0) EXECUTE FUNCTION crm.deal_range_check();
+CREATE TRIGGER kind_check BEFORE INSERT OR UPDATE ON crm.loss_reason FOR EACH ROW EXECUTE FUNCTION crm.loss_reason_check();
 CREATE TRIGGER stage_guard BEFORE INSERT OR UPDATE ON crm.deal FOR EACH ROW EXECUTE FUNCTION crm.stage_guard();
 CREATE CONSTRAINT TRIGGER stage_judge AFTER INSERT OR UPDATE ON crm.deal DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (current_setting('crm.stage_check', true) = 'deferred') EXECUTE FUNCTION crm.stage_judge();

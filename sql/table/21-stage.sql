@@ -28,7 +28,7 @@ CREATE TABLE crm.stage_playbook (
     from_stage_id bigint REFERENCES crm.stage (id) ON DELETE CASCADE, -- Only when it comes from this one; null: from wherever, also when it begins.
     position integer NOT NULL DEFAULT 1, -- Place in the playbook.
     makes text NOT NULL DEFAULT 'task' CHECK (makes IN ('task', 'milestone', 'document')), -- What the line makes: a row of crm.task, crm.deal_milestone or crm.document.
-    kind text NOT NULL DEFAULT 'todo' CHECK (kind <> ''), -- Kind of the task, milestone or document.
+    kind text NOT NULL DEFAULT 'todo' CHECK (kind <> ''), -- Kind of the task (one of crm.interaction_type, todo or service), milestone or document.
     title text NOT NULL CHECK (title <> ''), -- The task in a line; of the others a note.
     description text, -- More about the task.
     due_after interval CHECK (due_after >= '0'), -- When it falls due, counted from the entry; null for any time.
@@ -267,6 +267,7 @@ $$;
 REVOKE ALL ON FUNCTION crm.follow_playbook() FROM PUBLIC;
 COMMENT ON FUNCTION crm.follow_playbook() IS 'Trigger on crm.deal: makes what crm.stage_playbook says for the deals that enter a stage. No task while the deal has an open one of the same line; no milestone or document of a kind that it has.';
 
+CREATE TRIGGER stage_playbook_check BEFORE INSERT OR UPDATE ON crm.stage_playbook FOR EACH ROW EXECUTE FUNCTION crm.stage_playbook_check();
 CREATE TRIGGER stage_prerequisite_check BEFORE INSERT OR UPDATE ON crm.stage_prerequisite FOR EACH ROW EXECUTE FUNCTION crm.stage_prerequisite_check();
 CREATE TRIGGER stage_prerequisite_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON crm.stage_prerequisite
     FOR EACH STATEMENT EXECUTE FUNCTION crm.stages_changed();

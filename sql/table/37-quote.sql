@@ -12,7 +12,7 @@ FROM (VALUES
     ('sales_order', 'draft', '{placed,paid,shipped,completed,cancelled}'::text[]),
     ('sales_order', 'placed', '{paid,shipped,completed,cancelled}'),
     ('sales_order', 'paid', '{placed,shipped,completed,cancelled,returned}'),
-    ('sales_order', 'shipped', '{completed,returned,cancelled}'),
+    ('sales_order', 'shipped', '{completed,returned}'),
     ('sales_order', 'completed', '{returned}'),
     ('sales_order', 'cancelled', '{placed,paid}'),
     ('sales_order', 'returned', '{completed}'),
@@ -260,11 +260,12 @@ CREATE TABLE crm.order_import_reject (
     system text NOT NULL, -- The system it was to be imported from.
     number text, -- Number of the order there; null when it has none.
     field text NOT NULL, -- The field that is wrong.
+    code text NOT NULL, -- What is wrong, in a word to group by, such as ORDER_RETURN_UNKNOWN.
     reason text NOT NULL, -- What is wrong with it.
     source_row jsonb NOT NULL, -- The fields of the row as they came.
     imported_at timestamptz NOT NULL DEFAULT now() -- When the import ran.
 );
-COMMENT ON TABLE crm.order_import_reject IS 'Rows that crm.import_orders() could not take, with the reason; those of the last import of each system.';
+COMMENT ON TABLE crm.order_import_reject IS 'Rows that crm.import_orders() could not take, and single values of customers, with the reason; those of the last import of each system.';
 CREATE INDEX order_import_reject_system ON crm.order_import_reject (system);
 
 CREATE SEQUENCE crm.quote_id_seq;

@@ -37,7 +37,7 @@ SELECT
     w.expected_amount, -- share times average_amount.
     w.currency -- The base currency.
 FROM crm.whitespace() w;
-COMMENT ON VIEW crm.v_whitespace IS 'Unused opportunities of all contacts: what peers bought and they did not, the most promising first of each; what they own or refused is left out. All orders of the time are read, also by crm.whitespace() of one contact: keep the answer in a table where it is asked for often.';
+COMMENT ON VIEW crm.v_whitespace IS 'Unused opportunities of all contacts: what peers bought and they did not, the ten most promising of each, these first; what they own or refused is left out. All orders of the time are read, also by crm.whitespace() of one contact: keep the answer in a table where it is asked for often.';
 
 CREATE VIEW crm.v_referral WITH (security_invoker = true) AS
 SELECT

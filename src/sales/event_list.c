@@ -664,7 +664,7 @@ crm_event_list_deserial(PG_FUNCTION_ARGS)
 	const bytea *bytes;
 	Image		image;
 	const char *from;
-	CrmEventList *list;
+	CrmEventList *list = NULL;
 	bool		sound;
 
 	(void) crm_event_context(fcinfo);

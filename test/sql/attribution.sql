@@ -94,7 +94,11 @@ SELECT * FROM crm.attribute_orders('best');
 ROLLBACK TO here;
 SELECT * FROM crm.attribute_orders(look_back => '-1 day');
 ROLLBACK TO here;
-\set VERBOSITY sqlstate
-SELECT * FROM crm.attribute_orders(channel_column => 'utm');
-\set VERBOSITY default
+SELECT * FROM crm.attribute_orders(touches => 'click', channel_column => 'kind');
+ROLLBACK TO here;
+SELECT * FROM crm.journey_paths('click', event_column => 'sise', at_column => 'day', contact_column => 'who');
+ROLLBACK TO here;
+-- Orders of which nobody knows what they are worth: their number, and no amount.
+UPDATE crm.sales_order SET currency = 'XAF', exchange_rate = NULL;
+SELECT m, sum(orders) > 0 AS orders, sum(amount) FROM unnest(ARRAY['linear', 'markov']) m, crm.attribute_orders(m) GROUP BY 1 ORDER BY 1;
 ROLLBACK;

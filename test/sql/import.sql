@@ -152,6 +152,7 @@ SELECT entity, crm.guess_mapping(ARRAY['Адрес электронной поч
 SELECT h, crm.guess_mapping(ARRAY[h], 'contact') ->> h AS contact, crm.guess_mapping(ARRAY[h], 'company') ->> h AS company
 FROM unnest(ARRAY['id', 'ID', 'rec_id', 'customer_id', 'tax_id', 'vat_id', 'registration_id', 'branch_id', 'owner_id', 'company_id', 'account_id', 'city_id', 'source_id', 'email_id', 'home_phone_id']) WITH ORDINALITY AS u (h, n) ORDER BY n;
 SELECT crm.guess_mapping(ARRAY['import_id', 'name', 'ID'], 'contact');
+SELECT crm.guess_mapping(ARRAY['account', 'sector', 'year_established', 'revenue', 'employees', 'office_location', 'subsidiary_of'], 'company');
 SELECT h, crm.guess_mapping(ARRAY[h], 'company') ->> h AS target FROM unnest(ARRAY['zip', 'ZIP code', 'Postcode', 'postal_code', 'Почтовый индекс', 'индекс', 'PLZ', 'Юридический адрес', 'Mailing address']) h;
 -- What has no column becomes a field of one's own.
 BEGIN;

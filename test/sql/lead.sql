@@ -116,6 +116,7 @@ SELECT contact_id = :anna AS anna FROM crm.convert_lead(crm.capture_lead('site f
 SELECT lifecycle_stage, archived_at FROM crm.contact WHERE id = :anna;
 
 -- What comes to nothing.
+UPDATE crm.lead SET status = 'foo' WHERE id = :bad;
 UPDATE crm.lead SET status = 'disqualified' WHERE id = :bad;
 UPDATE crm.lead SET status = 'disqualified', disqualify_reason = 'no money' WHERE id = :bad;
 SELECT crm.convert_lead(:bad);

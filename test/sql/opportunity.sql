@@ -27,6 +27,9 @@ SELECT product, share FROM crm.whitespace(900001, min_peers => 2, min_share => 0
 SELECT contact_id, product, basis, share FROM crm.whitespace(900007, min_peers => 2, as_of => '2026-01-01');
 SELECT count(*) FROM crm.whitespace(900008, min_peers => 1, as_of => '2026-01-01');
 SELECT product_id, product, category, peers_are, peers, buyers, share, expected_amount FROM crm.whitespace(900001, 'category', min_peers => 2, as_of => '2026-01-01');
+-- The best of each; all for null.
+SELECT contact_id, product, expected_amount FROM crm.whitespace(min_peers => 2, per_contact => 1, as_of => '2026-01-01') WHERE contact_id > 900000;
+SELECT count(*) FROM crm.whitespace(900001, min_peers => 2, per_contact => NULL, as_of => '2026-01-01');
 -- All at once are as each by itself; few peers say nothing; what is long ago neither.
 CREATE TEMPORARY TABLE each_one AS SELECT w.* FROM crm.contact c, crm.whitespace(c.id, min_peers => 2, as_of => '2026-01-01') w WHERE c.id > 900000;
 SELECT (SELECT count(*) FROM each_one) AS rows, (SELECT count(*) FROM (SELECT * FROM each_one EXCEPT SELECT * FROM crm.whitespace(min_peers => 2, as_of => '2026-01-01')) x) AS other,
@@ -57,6 +60,7 @@ SELECT crm.whitespace(1, 'brand');
 SELECT crm.whitespace(1, look_back => '0');
 SELECT crm.whitespace(1, min_peers => 0);
 SELECT crm.whitespace(1, min_share => 2);
+SELECT crm.whitespace(1, per_contact => 0);
 
 -- Return of channels, against sums by hand.  R-121
 DELETE FROM crm.order_line WHERE contact_id > 900000;

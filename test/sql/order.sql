@@ -21,6 +21,11 @@ INSERT INTO crm.order_line (contact_id, order_id, line_number, product_id, descr
 SELECT crm.create_shipment(945001, 945001, 'main', lines => '[{"line": 1, "quantity": 4}]') AS s \gset
 UPDATE crm.shipment SET status = 'shipped' WHERE id = :s;
 SELECT status FROM crm.sales_order WHERE id = 945001;
+-- Nothing is left to ship; what has left comes back and is not called off.
+SELECT crm.create_shipment(945001, 945001, 'main');
+SELECT crm.create_shipment(945001, 945005, 'main');
+SELECT count(*) AS shipments FROM crm.shipment WHERE order_id IN (945001, 945005);
+UPDATE crm.sales_order SET status = 'cancelled' WHERE id = 945001;
 UPDATE crm.shipment SET status = 'delivered' WHERE id = :s;
 SELECT status FROM crm.sales_order WHERE id = 945001;
 -- Where there is no catalogue all lines are goods.
@@ -130,7 +135,7 @@ DELETE FROM crm.order_line WHERE order_id = 945001 AND line_number = 1;
 DELETE FROM crm.shipment_line WHERE shipment_id = :s;
 INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity) VALUES (945001, 945001, 1, 5);
 INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, shipment_id) VALUES (945001, 945004, 1, 1, :p1);
-SELECT crm.create_shipment(945001, 945008) AS n \gset
+SELECT crm.create_shipment(945001, 945008, lines => '[]') AS n \gset
 INSERT INTO crm.order_return (contact_id, order_id, line_number, quantity, shipment_id) VALUES (945001, 945002, 1, 1, :n);
 INSERT INTO crm.order_line (contact_id, order_id, line_number, description, unit_price) VALUES (945001, 945008, 1, 'Rebate', -5);
 INSERT INTO crm.order_line (contact_id, order_id, line_number, product_id) VALUES (945001, 945008, 1, 945005);

@@ -138,6 +138,7 @@ SELECT crm.create_roles();
 INSERT INTO crm.contact_identity (contact_id, provider, external_id) VALUES (940002, 'card', 'known');
 SET LOCAL ROLE crm_gateway;
 SELECT crm.record_payment_status('acme', 'z1', 'paid', '2026-04-06');
+SELECT crm.ingest_receipt('f0', 'shop', '2026-04-04', 5, 'ZZZ');
 SELECT crm.ingest_receipt('f2', 'shop', '2026-04-04', 5, 'USD');
 SELECT crm.ingest_receipt('f3', 'shop', '2026-04-04', 5, 'USD', card => 'known') > 0 AS ordered;
 SELECT count(*) FROM crm.payment;

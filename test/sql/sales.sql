@@ -102,6 +102,26 @@ UPDATE crm.deal SET attrs = '{"lot": "seven"}' WHERE id = 900001;
 SELECT crm.create_deal('{"name": "x", "owner": "Nobody"}');
 SELECT crm.create_deal('{"name": "x", "company": "Nobody"}');
 \set VERBOSITY terse
+\set VERBOSITY default
+SELECT crm.create_deal('{"name": "x", "amount": "12,50"}');
+SELECT crm.create_deal('{"name": "x", "created_at": "soon"}');
+SELECT crm.create_deal('{"name": "x", "owner_id": "Anna", "stage": "New"}');
+SELECT crm.create_deal('{"name": "x", "probability": 50}');
+UPDATE crm.deal SET probability = 50 WHERE id = (SELECT min(id) FROM crm.deal);
+INSERT INTO crm.deal (name, amount) VALUES ('x', -5);
+INSERT INTO crm.loss_reason (name, kind) VALUES ('x', 'bad');
+SELECT crm.create_deal('{"amount": 5}');
+SELECT crm.create_deal('[]');
+\set VERBOSITY terse
+SELECT crm.create_task('{"title": "x", "priority": "high"}');
+SELECT crm.create_task('{"title": "x", "due_on": "soon"}');
+SELECT crm.create_payment('{"contact_id": "Anna", "amount": 5}');
+SELECT crm.document_lines('[{"sku": "x", "quantity": "many"}]');
+DO $$ BEGIN
+    PERFORM crm.create_deal('{"name": "x", "amount": "12,50"}');
+EXCEPTION WHEN invalid_parameter_value THEN
+    DECLARE field text; BEGIN GET STACKED DIAGNOSTICS field = COLUMN_NAME; RAISE NOTICE 'column: %', field; END;
+END $$;
 SELECT crm.create_deal('{"name": "x", "amount": -1}');
 SELECT crm.create_deal('{"name": "x", "amount": 1, "currency": "XXX"}');
 SELECT crm.create_deal('{"name": "x", "probability": 2}');

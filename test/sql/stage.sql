@@ -225,6 +225,9 @@ INSERT INTO crm.stage_playbook (stage_id, position, makes, kind, title, due_afte
     (:offer, 3, 'document', 'offer', 'The offer itself', '3 days', 'owner', NULL, 3, true, NULL),
     (:offer, 4, 'milestone', 'presentation', 'Present it', '7 days', 'owner', NULL, 3, false, NULL),
     (:offer, 5, 'task', 'todo', 'What went wrong before?', NULL, 'owner', NULL, 3, false, :lost);
+INSERT INTO crm.stage_playbook (stage_id, kind, title) VALUES (:offer, 'emal', 'Write');
+INSERT INTO crm.stage_playbook (stage_id, kind, title) VALUES (:offer, 'excavation', 'Dig');
+UPDATE crm.stage_transition SET required_fields = '{}' WHERE to_stage_id = :offer;
 INSERT INTO crm.deal (id, name, stage_id, owner_id, created_at) VALUES (900020, 'Booked', :lead, 900001, '2026-05-01 00:00+00');
 SELECT crm.move_deal(900020, 'Offer', as_of => '2026-05-02 00:00+00');
 SELECT kind, title, assignee_id, priority, due_at, status, created_by = session_user AS by_me FROM crm.task WHERE deal_id = 900020 ORDER BY id;

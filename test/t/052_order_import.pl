@@ -34,6 +34,8 @@ is(sql(q{SELECT o.number, l.line_number, l.description, l.quantity, l.returned_q
 	"1|1|Apple|5|5|0.00|0.00\n1|2||2|2|0.00|\n1|1|Apple|1|0|2.00|\n2|1|Green apple|4|1|6.00|\n3|1|Apple|10|0|0.00|", 'lines');
 is(sql(q{SELECT external_id, quantity, returned_at::date FROM crm.order_return ORDER BY id}), "C1|5|2026-01-09\nC1|1|2026-01-09\nC2|2|2026-01-09", 'returns, the oldest purchase first')
 	or diag sql('TABLE crm.order_return');
+is(sql(q{SELECT string_agg(DISTINCT code, ' ' ORDER BY code) FROM crm.order_import_reject}),
+	'ORDER_COST_INVALID ORDER_CURRENCY_MIXED ORDER_CURRENCY_UNKNOWN ORDER_CUSTOMER_MISSING ORDER_DATE_INVALID ORDER_NUMBER_MISSING ORDER_PRICE_INVALID ORDER_QUANTITY_INVALID ORDER_RETURN_EXCESS ORDER_RETURN_UNKNOWN ORDER_SKU_MISSING', 'in words to group by');
 is(sql(q{SELECT number, field, reason FROM crm.order_import_reject ORDER BY id}), <<'END' =~ s/\n\z//r, 'what could not be taken');
 C2|quantity|5 came back, 2 of them bought before
 C3|quantity|1 came back, 0 of them bought before
@@ -80,10 +82,36 @@ sql(q{DELETE FROM crm.order_return WHERE external_id = 'C1' AND external_system 
 is(sql(q{SELECT o.number, o.amount FROM crm.sales_order o JOIN crm.external_ref r USING (contact_id) WHERE r.external_id = 'c1' AND r.system = 'shop' ORDER BY o.id LIMIT 2}),
 	"1|8.03\n2|8.00", 'a return that is changed or removed');
 
+# Who they are: by the first that is said, of persons that are made alone; what
+# cannot be read keeps no order from being taken.
+sql(q{CREATE TABLE named (number text, customer text, ordered_at text, sku text, quantity text, price text, customer_name text, "Email" text, phone text, "Country" text, city text);
+	INSERT INTO named VALUES
+	('1', 'n1', '2026-01-01', 'A', '1', '5', NULL, 'Anna@Example.com', NULL, 'United Kingdom', 'Leeds'), ('1', 'n1', '2026-01-01', 'B', '1', '5', 'Dr. Anna Smith', 'later@example.com', '020 7946 0018', 'France', NULL),
+	('2', 'n2', '2026-01-01', 'A', '1', '5', NULL, 'nobody', '12', 'Atlantis', NULL), ('3', 'n3', '2026-01-01', 'A', '1', '5', NULL, NULL, NULL, NULL, NULL), (NULL, 'n4', '2026-01-01', 'A', '1', '5', 'Nobody', NULL, NULL, NULL, NULL)});
+my $named = q{SELECT orders, contacts, rejected FROM crm.import_orders('named', 'named', currency => 'USD')};
+is(sql($named), '3|3|1', 'customers with more than a number');
+my $who = q{SELECT r.external_id, c.title, c.given_name, c.family_name, c.country, c.city, (SELECT string_agg(p.kind || ' ' || p.raw, ', ' ORDER BY p.kind) FROM crm.contact_point p WHERE p.contact_id = c.id)
+	FROM crm.contact c JOIN crm.external_ref r ON r.contact_id = c.id WHERE r.system = 'named' ORDER BY 1};
+my $are = "n1|Dr.|Anna|Smith|GB|Leeds|email Anna\@Example.com, phone 020 7946 0018\nn2||||||\nn3||||||";
+is(sql($who), $are, 'name, addresses, country and city');
+is(sql(q{SELECT count(*) FROM crm.contact_key k JOIN crm.external_ref r USING (contact_id) WHERE r.system = 'named' AND k.kind IN ('email', 'phone') AND k.key IN ('anna@example.com', '+442079460018')}), '2', 'by which they are found');
+my $odd = q{SELECT number, field, code FROM crm.order_import_reject WHERE system = 'named' ORDER BY id};
+my $oddities = "|number|ORDER_NUMBER_MISSING\n2|country|COUNTRY_UNKNOWN\n2|email|EMAIL_NO_AT\n2|phone|PHONE_NO_REGION";
+is(sql($odd), $oddities, 'what could not be read is told');
+sql(q{UPDATE named SET customer_name = 'Somebody else', city = 'York'});
+is(sql($named), '0|0|1', 'again: nothing new');
+is(sql($who), $are, 'who is there stays so');
+is(sql($odd), $oddities, 'the same is told');
+# Without a rate.
+my (undef, undef, $notice) = $node->psql($db, q{CREATE TABLE abroad AS SELECT * FROM named LIMIT 1; SELECT crm.import_orders('abroad', 'abroad', currency => 'GBP')});
+like($notice, qr/NOTICE:  1 orders in GBP have no exchange rate.*HINT:  .*UPDATE crm\.base_currency SET code = 'GBP'/s, 'orders without a rate are told');
+(undef, undef, $notice) = $node->psql($db, q{SELECT crm.import_orders('named', 'named', currency => 'USD')});
+is($notice, '', 'and only these');
+
 SKIP:
 {
 	my $file = ($ENV{CRM_DATA} // '') . '/online_retail/online_retail.csv.gz';
-	skip 'CRM_DATA does not name a folder with online_retail', 9 unless -r $file;
+	skip 'CRM_DATA does not name a folder with online_retail', 10 unless -r $file;
 	# The orders of every tenth customer, and of nobody.
 	$node->safe_psql('postgres', 'CREATE DATABASE retail');
 	$db = 'retail';
@@ -112,6 +140,8 @@ SKIP:
 			SELECT customer, sku, n, least(q, bought) AS taken FROM capped WHERE n = 1
 			UNION ALL SELECT c.customer, c.sku, c.n, least(t.taken + c.q, c.bought) FROM taken t JOIN capped c ON c.customer = t.customer AND c.sku = t.sku AND c.n = t.n + 1)
 		SELECT sum(t) FROM (SELECT max(taken) AS t FROM taken GROUP BY customer, sku) x}), sql('SELECT sum(quantity) FROM crm.order_return'), 'as much as one by one');
+	is(sql(q{SELECT count(*) FILTER (WHERE c.country IS NULL) FROM crm.contact c JOIN crm.external_ref r ON r.contact_id = c.id}), sql(q{SELECT count(DISTINCT "CustomerID") FROM retail WHERE "Country" IN ('Unspecified', 'Channel Islands', 'European Community')
+		AND "CustomerID" NOT IN (SELECT "CustomerID" FROM retail WHERE "CustomerID" IS NOT NULL AND "Country" NOT IN ('Unspecified', 'Channel Islands', 'European Community'))}), 'countries');
 	is(sql(q{SELECT crm.rebuild_contact_metric()}), '0', 'metrics are right');
 	is(sql(q{SELECT orders, lines, returns, products, contacts FROM crm.import_orders('retail', 'shop', currency => 'GBP')}), '0|0|0|0|0', 'again: nothing new');
 }
