@@ -11,6 +11,7 @@ DROP FUNCTION crm.allow_transition(text, text, text);
 -- @functions sql/33-quality.sql
 -- @functions sql/34-sales.sql
 -- @whole sql/34-stage.sql
+-- @functions sql/35-activity.sql
 -- @functions sql/37-merge.sql
 -- @functions sql/37-unmerge.sql
 -- @functions sql/39-status.sql

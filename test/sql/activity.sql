@@ -1,4 +1,5 @@
 -- Touches, tasks, reminders, messages to other systems.
+SET extra_float_digits = 1;
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 SET datestyle = ISO;

@@ -1,4 +1,5 @@
 -- Sets of contact ids: text, operators, functions, plans, indexes.  R-081
+SET plan_cache_mode = auto;
 SET search_path = crm, public;
 SET client_min_messages = warning;
 

@@ -1,4 +1,5 @@
 -- Duplicates at the door.  -- R-019
+SET datestyle = 'Postgres, MDY'; SET default_transaction_isolation = 'read committed';
 SET client_min_messages = warning;
 DO 'BEGIN PERFORM crm.install(); END';
 

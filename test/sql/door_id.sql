@@ -1,4 +1,5 @@
 -- Numbers of any types, of one column or several: records of given numbers are found by the index of the key.  -- R-019
+SET default_transaction_isolation = 'read committed';
 SET client_min_messages = warning;
 SET max_parallel_workers_per_gather = 0;
 DO 'BEGIN PERFORM crm.install(); END';

@@ -1,4 +1,5 @@
 -- Rules: the type, both ways of evaluating, what they say of themselves.  R-078 R-079
+SET datestyle = 'Postgres, MDY'; SET intervalstyle = postgres_verbose;
 \set SHOW_CONTEXT never
 SELECT crm.install() IS NOT NULL AS installed;
 BEGIN;

@@ -1,4 +1,5 @@
 -- Pipelines, the rule of moving deals, history.
+SET intervalstyle = postgres_verbose;
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 SET datestyle = ISO;

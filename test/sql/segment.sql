@@ -1,4 +1,5 @@
 -- Segments: making, composing, refreshing, asking.  R-078 R-079 R-080 R-081 R-220
+SET datestyle = 'Postgres, MDY'; SET default_transaction_isolation = 'read committed';
 \pset null '(null)'
 SET client_min_messages = warning;
 SET timezone = 'UTC';

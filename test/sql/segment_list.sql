@@ -1,5 +1,6 @@
 -- Lists: given contacts, who of them is a member; and refreshing with fewer
 -- rights; and history given up.  R-023 R-078 R-080 R-220
+SET default_transaction_isolation = 'read committed';
 \pset null '(null)'
 SET client_min_messages = warning;
 SET timezone = 'UTC';

@@ -88,6 +88,7 @@ SELECT crm.complete_task(min(t.id), 'done') FROM crm.task t;
 INSERT INTO crm.activity (contact_id, deal_id, kind, direction, occurred_at) SELECT d.contact_id, d.id, 'call', 'out', d.created_at FROM crm.deal d WHERE d.contact_id IS NOT NULL;
 \endif
 \if :has_orders
+INSERT INTO crm.fx_rate (currency, base, valid_from, rate) SELECT 'RUB', b.code, '2000-01-01', 0.0125 FROM crm.base_currency b;
 INSERT INTO crm.sales_order (contact_id, deal_id, ordered_at, amount, currency, status)
 SELECT d.contact_id, d.id, d.created_at, d.amount, d.currency, CASE WHEN d.id % 4 = 0 THEN 'cancelled' ELSE 'completed' END FROM crm.deal d;
 INSERT INTO crm.sales_order (contact_id, ordered_at, amount, currency) SELECT contact_id, ordered_at + interval '10 days', amount, currency FROM crm.sales_order WHERE contact_id % 3 = 0;
